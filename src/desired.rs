@@ -1,7 +1,12 @@
 //! What should be: a rule and an observation give a wish.
+//!
+//! Here stands what may be published at all. Whether it fits what is there already is `plan`'s.
 
-use crate::dns::{Name, RecordType, Ttl, ZoneId};
-use crate::source::Source;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+pub use crate::aws::route53::ZoneChoice;
+use crate::dns::{Name, RecordSet, RecordType, Ttl, Value};
+use crate::source::{Observation, Source};
 
 /// One record to keep, as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,17 +17,197 @@ pub struct Rule {
     pub sources: Vec<Source>,
     pub ttl: Ttl,
     pub zone: ZoneChoice,
+    /// The record belongs into a private zone.
+    pub private: bool,
     /// Publish addresses that aren't reachable from everywhere in a public zone too.
     pub allow_private: bool,
 }
 
-/// The hosted zone that a rule's record belongs into.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ZoneChoice {
-    /// This one.
-    Id(ZoneId),
-    /// The one of this name.
-    Named { name: Name, private: bool },
-    /// The one with the longest name that the record's name lies within.
-    Longest { private: bool },
+/// What a rule wants at this moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    Present(RecordSet),
+    /// Nobody knows what should be there: what is there stays.
+    Untouched(String),
+    /// What was found makes no sense to publish.
+    Implausible(String),
+}
+
+impl Rule {
+    /// What this rule wants, given what its sources said.
+    #[must_use]
+    pub fn wish(&self, observation: &Observation) -> Wish {
+        let values = match observation {
+            Observation::Known(values) => values,
+            Observation::KnownNone(why) | Observation::Unknown(why) => return Wish::Untouched(why.clone()),
+        };
+        if let Some(fault) = values.iter().find_map(|value| self.fault_of(value)) {
+            return Wish::Implausible(fault);
+        }
+        let values = values.iter().map(ToString::to_string).collect();
+        Wish::Present(RecordSet::simple(self.name.clone(), self.rtype, self.ttl, values))
+    }
+
+    fn fault_of(&self, value: &Value) -> Option<String> {
+        match value {
+            Value::Host(name) if *name == self.name => Some(format!("{name} would point at itself")),
+            Value::Host(_) => None,
+            address => {
+                let address = address.address()?;
+                let kind = special_purpose(address)?;
+                let lifted = kind.is_reachable_somewhere() && (self.private || self.allow_private);
+                (!lifted).then(|| {
+                    let mend = if kind.is_reachable_somewhere() {
+                        " (allow_private = true publishes it all the same)"
+                    } else {
+                        ""
+                    };
+                    format!("{address} is {}, which doesn't belong into a public zone{mend}", kind.words())
+                })
+            }
+        }
+    }
+}
+
+/// Addresses that the Internet doesn't route.
+///
+/// Spec: <https://www.iana.org/assignments/iana-ipv4-special-registry>,
+/// <https://www.iana.org/assignments/iana-ipv6-special-registry>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Special {
+    Unspecified,
+    Loopback,
+    LinkLocal,
+    Multicast,
+    Private,
+    SharedByCarrier,
+}
+
+impl Special {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Unspecified => "no address (unspecified)",
+            Self::Loopback => "a loopback address",
+            Self::LinkLocal => "a link-local address",
+            Self::Multicast => "a multicast or broadcast address",
+            Self::Private => "a private address",
+            Self::SharedByCarrier => "an address behind carrier-grade NAT",
+        }
+    }
+
+    /// Whether there are networks in which a name for it is of use.
+    fn is_reachable_somewhere(self) -> bool {
+        matches!(self, Self::Private | Self::SharedByCarrier)
+    }
+}
+
+fn special_purpose(address: IpAddr) -> Option<Special> {
+    match address {
+        IpAddr::V4(v4) => special_v4(v4),
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+            Some(v4) => special_v4(v4),
+            None => special_v6(v6),
+        },
+    }
+}
+
+fn special_v4(v4: Ipv4Addr) -> Option<Special> {
+    let [a, b, ..] = v4.octets();
+    match () {
+        () if a == 0 => Some(Special::Unspecified),
+        () if v4.is_loopback() => Some(Special::Loopback),
+        () if v4.is_link_local() => Some(Special::LinkLocal),
+        () if v4.is_multicast() || a >= 240 => Some(Special::Multicast),
+        () if v4.is_private() => Some(Special::Private),
+        () if a == 100 && (64..128).contains(&b) => Some(Special::SharedByCarrier),
+        () => None,
+    }
+}
+
+fn special_v6(v6: Ipv6Addr) -> Option<Special> {
+    match v6.segments()[0] {
+        _ if v6.is_unspecified() => Some(Special::Unspecified),
+        _ if v6.is_loopback() => Some(Special::Loopback),
+        first if first & 0xffc0 == 0xfe80 => Some(Special::LinkLocal),
+        first if first & 0xff00 == 0xff00 => Some(Special::Multicast),
+        // Unique local addresses, and the site-local ones that they replaced.
+        first if first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfec0 => Some(Special::Private),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(rtype: RecordType) -> Rule {
+        Rule {
+            name: Name::parse("vpn.example.com").unwrap(),
+            rtype,
+            sources: vec![Source::Imds],
+            ttl: Ttl::new(60).unwrap(),
+            zone: ZoneChoice::Longest,
+            private: false,
+            allow_private: false,
+        }
+    }
+
+    fn known(rtype: RecordType, text: &str) -> Observation {
+        Observation::Known(vec![Value::parse(rtype, text).unwrap()])
+    }
+
+    #[test]
+    fn what_is_unknown_or_none_leaves_the_record_alone() {
+        for observation in [Observation::Unknown("why".into()), Observation::KnownNone("why".into())] {
+            assert_eq!(rule(RecordType::Cname).wish(&observation), Wish::Untouched("why".into()));
+        }
+    }
+
+    #[test]
+    fn a_cname_to_itself_is_refused() {
+        let wish = rule(RecordType::Cname).wish(&known(RecordType::Cname, "VPN.example.com."));
+        assert!(matches!(wish, Wish::Implausible(_)));
+    }
+
+    #[test]
+    fn addresses_that_the_internet_does_not_route_are_refused() {
+        let unroutable = [
+            "0.0.0.0",
+            "127.0.0.1",
+            "169.254.169.254",
+            "224.0.0.1",
+            "255.255.255.255",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+        ];
+        for address in unroutable {
+            let wish = rule(RecordType::A).wish(&known(RecordType::A, address));
+            assert!(matches!(wish, Wish::Implausible(_)), "{address}");
+        }
+        for address in ["::", "::1", "fe80::1", "ff02::1", "fd00:ec2::254", "::ffff:10.0.0.1"] {
+            let wish = rule(RecordType::Aaaa).wish(&known(RecordType::Aaaa, address));
+            assert!(matches!(wish, Wish::Implausible(_)), "{address}");
+        }
+        for address in ["198.51.100.7", "100.128.0.1", "172.32.0.1"] {
+            assert!(
+                matches!(rule(RecordType::A).wish(&known(RecordType::A, address)), Wish::Present(_)),
+                "{address}"
+            );
+        }
+        let v6 = known(RecordType::Aaaa, "2600:1f18::7");
+        assert!(matches!(rule(RecordType::Aaaa).wish(&v6), Wish::Present(_)));
+    }
+
+    #[test]
+    fn private_addresses_are_published_where_that_was_asked_for_but_loopback_never() {
+        for asked in [
+            Rule { allow_private: true, ..rule(RecordType::A) },
+            Rule { private: true, ..rule(RecordType::A) },
+        ] {
+            assert!(matches!(asked.wish(&known(RecordType::A, "10.0.0.1")), Wish::Present(_)));
+            assert!(matches!(asked.wish(&known(RecordType::A, "127.0.0.1")), Wish::Implausible(_)));
+        }
+    }
 }

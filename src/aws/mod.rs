@@ -1,5 +1,9 @@
 //! AWS: credentials, time, endpoints and the Route 53 API.
 
+pub mod credentials;
+pub mod endpoint;
+pub mod route53;
+
 use std::str::FromStr;
 
 /// How requests to Route 53 are signed.

@@ -11,6 +11,10 @@ use rustls::pki_types::pem::PemObject;
 use super::preconnect::Preconnect;
 use super::{BoxFuture, Error, Transport};
 
+/// How long an unused connection is kept. Shorter than servers keep theirs, so that none is used
+/// that the other side has just closed.
+const IDLE: Duration = Duration::from_secs(15);
+
 /// The bounds of one kind of traffic.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -79,7 +83,6 @@ impl TrustedRoots {
 /// Sends over TCP and TLS.
 pub struct HttpClient {
     client: reqwest::Client,
-    preconnect: Preconnect,
     settings: Settings,
 }
 
@@ -96,7 +99,6 @@ impl HttpClient {
                 .map_err(BuildError::Tls)?
                 .with_root_certificates(Arc::clone(&roots.0))
                 .with_no_client_auth();
-        let preconnect = Preconnect::default();
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
@@ -104,20 +106,20 @@ impl HttpClient {
             .connect_timeout(settings.connect_timeout)
             .timeout(settings.timeout)
             .http1_only()
-            .connector_layer(preconnect.clone())
+            .connector_layer(Preconnect::default())
+            .pool_idle_timeout(IDLE)
             .user_agent(concat!("pin53/", env!("CARGO_PKG_VERSION")));
         if !settings.proxy {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(BuildError::Client)?;
-        Ok(Self { client, preconnect, settings })
+        Ok(Self { client, settings })
     }
 
     /// Opens a connection to the host of `uri` and keeps it for the next request. Sends nothing;
     /// a failure shows when the next request connects for itself.
     pub async fn preconnect(&self, uri: &Uri) {
-        self.preconnect.arm();
-        let opener = self.client.get(uri.to_string()).send().await;
+        let opener = Preconnect::open(self.client.get(uri.to_string()).send()).await;
         tracing::debug!(
             host = host_of(uri),
             opened = opener.is_err_and(|e| !e.is_timeout()),

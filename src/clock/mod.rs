@@ -1,10 +1,13 @@
 //! Time: the one place that asks the machine for it, and the HTTP date format.
 //!
-//! Nothing that is signed trusts the machine's clock; Amazon's time is `aws::server_clock`'s.
+//! Nothing that is signed trusts the machine's clock: that is what [`ServerClock`] is for.
 
 use std::time::{Duration, SystemTime};
 
+mod server;
+
 pub use jiff::Timestamp;
+pub use server::{Authority, ServerClock};
 
 /// Something that tells the time of day.
 pub trait Clock: Send + Sync {

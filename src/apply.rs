@@ -1,0 +1,77 @@
+//! Carrying out what was planned, and following it until the zone's name servers all answer with it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::aws::route53::{self, Change, ChangeInfo, Client, Kind, LostAnswer, RenderError, ServiceError};
+use crate::dns::ZoneId;
+
+/// The first look at a change's progress comes after this long. Changes usually take between ten
+/// seconds and a minute, and each look counts against the account's rate.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// The pause between looks doubles up to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// What became of a batch.
+#[derive(Debug)]
+pub enum Applied {
+    /// Carried out; the name servers follow.
+    Accepted(ChangeInfo),
+    /// Not carried out: what is there is no longer what was read.
+    LostRace(ServiceError),
+    /// Not carried out, and won't be as it is.
+    Refused(ServiceError),
+    /// Perhaps carried out: the answer is missing.
+    Lost(LostAnswer),
+    /// Not carried out.
+    Failed(route53::Error),
+    /// Not sent: it could not be put into words.
+    Unsent(RenderError),
+}
+
+/// Sends `changes` to `zone` as one batch: all of them are carried out, or none.
+pub async fn apply(client: &Client, zone: &ZoneId, changes: &[Change]) -> Applied {
+    let body = match route53::render(changes) {
+        Ok(body) => body,
+        Err(error) => return Applied::Unsent(error),
+    };
+    match client.change(zone, body).await {
+        Ok(info) => Applied::Accepted(info),
+        Err(route53::Error::Lost(lost)) => Applied::Lost(lost),
+        Err(route53::Error::Service(error)) if error.is_lost_race() => Applied::LostRace(error),
+        Err(route53::Error::Service(error)) if matches!(error.kind(), Kind::InvalidBatch | Kind::Invalid) => {
+            Applied::Refused(error)
+        }
+        Err(error) => Applied::Failed(error),
+    }
+}
+
+/// How following a change ended.
+#[derive(Debug)]
+pub enum Followed {
+    InSync,
+    /// It isn't in sync yet, and patience is over.
+    OutOfTime,
+    /// Its state can't be read.
+    Unreadable(route53::Error),
+}
+
+/// Asks for the state of change `id`, at growing intervals, until it is in sync or `patience` is over.
+pub async fn follow(client: &Client, id: &str, patience: Duration) -> Followed {
+    let deadline = Instant::now() + patience;
+    let mut pause = FIRST_LOOK;
+    loop {
+        if Instant::now() + pause > deadline {
+            tokio::time::sleep_until(deadline).await;
+            return Followed::OutOfTime;
+        }
+        tokio::time::sleep(pause).await;
+        match client.change_status(id).await {
+            Ok(info) if info.in_sync => return Followed::InSync,
+            Ok(_) => {}
+            Err(error) => return Followed::Unreadable(error),
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}

@@ -1,0 +1,406 @@
+//! The client: time, credentials, signature, sending, and what to do about a refusal.
+//!
+//! Each call is bounded, and signed anew for each attempt. A change whose answer is lost is never
+//! repeated here: whoever asked for it has to look what became of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use tokio::time::Instant;
+
+use super::error::{Kind, ServiceError};
+use super::response::{self, ChangeInfo, RecordPage, ZonePage};
+use super::xml;
+use crate::aws::Signing;
+use crate::aws::credentials::{self, Chain};
+use crate::aws::endpoint::Endpoint;
+use crate::clock::{Authority, Clock, ServerClock, Timestamp};
+use crate::dns::{Name, RecordSet, RecordType, ZoneId};
+use crate::secret::Credentials;
+use crate::sign::{self, aws3, sigv4};
+use crate::state::State;
+use crate::transport::{self, Transport};
+
+/// Bounds of the requests to Route 53.
+pub const TRANSPORT: transport::Settings = transport::Settings {
+    connect_timeout: Duration::from_secs(5),
+    timeout: Duration::from_secs(10),
+    // A page of 300 record sets stays below 2 MiB even when each holds the longest values.
+    body_limit: 4 * 1024 * 1024,
+    proxy: true,
+};
+/// No call is retried for longer than this.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The pause before the first retry is at most this, where the account's rate is what stands in the way,
+const THROTTLED_PAUSE: Duration = Duration::from_secs(1);
+/// or another change, or the network. Each further one at most doubles, up to [`LONGEST_PAUSE`].
+const PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Why a call gave nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("no credentials to sign with")]
+    Credentials(#[source] credentials::Error),
+    #[error("Route 53 can't be reached")]
+    Transport(#[source] transport::Error),
+    #[error("the answer from Route 53 can't be read")]
+    Unreadable(#[source] xml::Error),
+    /// The change may have been carried out.
+    #[error("the answer to the change was lost")]
+    Lost(#[source] LostAnswer),
+    #[error(transparent)]
+    Service(ServiceError),
+    #[error("the request can't be signed")]
+    Sign(#[source] sign::Error),
+    #[error(
+        "AWS3-HTTPS covers neither the request nor its way: expected https or a loopback address, found {0}"
+    )]
+    Exposed(String),
+    #[error("no hosted zone for {name}{}", .private.as_ref().map(|ids| format!(" that is public (private: {ids})")).unwrap_or_default())]
+    NoZone { name: Name, private: Option<String> },
+    #[error("several hosted zones for {name}: {candidates}")]
+    SeveralZones { name: Name, candidates: String },
+}
+
+/// How an answer was lost.
+#[derive(Debug, thiserror::Error)]
+pub enum LostAnswer {
+    #[error(transparent)]
+    Transport(transport::Error),
+    #[error("it can't be read")]
+    Unreadable(#[source] xml::Error),
+}
+
+/// What one attempt ended with, when not with an answer.
+enum Failure {
+    Transport(transport::Error),
+    Unreadable(xml::Error),
+    Refused(ServiceError, Response<Bytes>),
+    /// Nothing that another attempt would change.
+    Final(Error),
+}
+
+/// What was put right once already in a call.
+#[derive(Default)]
+struct Corrected {
+    clock: bool,
+    credentials: bool,
+    scheme: bool,
+}
+
+/// Talks to one Route 53 endpoint.
+pub struct Client {
+    transport: Arc<dyn Transport>,
+    pub(super) endpoint: Endpoint,
+    credentials: Arc<Chain>,
+    clock: Arc<ServerClock>,
+    machine: Arc<dyn Clock>,
+    pub(super) state: Arc<State>,
+    signing: Signing,
+    sigv4: sigv4::Signer,
+    /// A change is on its way and its answer not there.
+    changing: AtomicBool,
+}
+
+/// What a client is made of.
+pub struct Parts {
+    pub transport: Arc<dyn Transport>,
+    pub endpoint: Endpoint,
+    pub credentials: Arc<Chain>,
+    pub clock: Arc<ServerClock>,
+    /// Asked only when no answer ever told the time.
+    pub machine: Arc<dyn Clock>,
+    pub state: Arc<State>,
+    pub signing: Signing,
+}
+
+impl Client {
+    /// # Errors
+    /// [`Error::Exposed`] when AWS3-HTTPS is asked for on a way that others can listen to.
+    pub fn new(parts: Parts) -> Result<Self, Error> {
+        let Parts { transport, endpoint, credentials, clock, machine, state, signing } = parts;
+        if signing == Signing::Aws3Https && !endpoint.is_private() {
+            return Err(Error::Exposed(endpoint.url));
+        }
+        let scope = sigv4::Scope { region: endpoint.signing_region.clone(), service: "route53".to_owned() };
+        let sigv4 = sigv4::Signer::new(scope);
+        let changing = AtomicBool::new(false);
+        Ok(Self { transport, endpoint, credentials, clock, machine, state, signing, sigv4, changing })
+    }
+
+    /// Gets credentials ahead of the first request. What goes wrong shows when they are used.
+    pub async fn prepare(&self) {
+        if let Err(error) = self.credentials.get().await {
+            tracing::debug!(%error, "no credentials yet");
+        }
+    }
+
+    /// Whether a change has been sent whose answer isn't there yet.
+    #[must_use]
+    pub fn is_changing(&self) -> bool {
+        self.changing.load(Ordering::Relaxed)
+    }
+
+    /// The record set that stands in the way of, or is, the one of `name` and `rtype`: at most one is read.
+    ///
+    /// A CNAME stands alone at its name, so for one the first set of any type is asked for: either it
+    /// is the CNAME or it is what keeps it out.
+    ///
+    /// # Errors
+    /// When that could not be read.
+    pub async fn occupant(
+        &self,
+        zone: &ZoneId,
+        name: &Name,
+        rtype: RecordType,
+    ) -> Result<Option<RecordSet>, Error> {
+        let mut path =
+            format!("/2013-04-01/hostedzone/{zone}/rrset?maxitems=1&name={}", query_text(&name.to_route53()));
+        if rtype != RecordType::Cname {
+            path.push_str("&type=");
+            path.push_str(rtype.as_str());
+        }
+        let page: RecordPage = self.get(&path, response::record_page).await?;
+        Ok(page.sets.into_iter().next().filter(|set| set.name == *name))
+    }
+
+    /// Sends a change batch, once for each time that the service refuses it for now.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when it may have been carried out, and all others when it wasn't.
+    pub async fn change(&self, zone: &ZoneId, body: String) -> Result<ChangeInfo, Error> {
+        let path = format!("/2013-04-01/hostedzone/{zone}/rrset/");
+        self.call(&Method::POST, &path, Bytes::from(body), response::change_info).await
+    }
+
+    /// How far a change has come.
+    ///
+    /// # Errors
+    /// When that could not be read.
+    pub async fn change_status(&self, id: &str) -> Result<ChangeInfo, Error> {
+        self.get(&format!("/2013-04-01/change/{id}"), response::change_info).await
+    }
+
+    pub(super) async fn zones_by_name(&self, start: &Name, id: Option<&ZoneId>) -> Result<ZonePage, Error> {
+        let mut path =
+            format!("/2013-04-01/hostedzonesbyname?dnsname={}&maxitems=100", query_text(&start.to_route53()));
+        if let Some(id) = id {
+            path.push_str("&hostedzoneid=");
+            path.push_str(id.as_str());
+        }
+        self.get(&path, response::zone_page).await
+    }
+
+    pub(super) async fn zones_by_id(&self, marker: Option<&str>) -> Result<ZonePage, Error> {
+        let marker = marker.map(|marker| format!("&marker={}", query_text(marker))).unwrap_or_default();
+        self.get(&format!("/2013-04-01/hostedzone?maxitems=100{marker}"), response::zone_page).await
+    }
+
+    async fn get<T>(&self, path: &str, read: impl Fn(&[u8]) -> Result<T, xml::Error>) -> Result<T, Error> {
+        self.call(&Method::GET, path, Bytes::new(), read).await
+    }
+
+    /// Attempts the request until it is answered, refused for good, or out of time.
+    async fn call<T>(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Bytes,
+        read: impl Fn(&[u8]) -> Result<T, xml::Error>,
+    ) -> Result<T, Error> {
+        let started = Instant::now();
+        let is_change = *method == Method::POST;
+        let mut corrected = Corrected::default();
+        let mut attempt = 0;
+        loop {
+            let aws3 = !corrected.scheme && self.starts_with_aws3();
+            let credentials = self.credentials.get().await.map_err(Error::Credentials)?;
+            let failure = match self.attempt(method, path, &body, &credentials, aws3).await {
+                Ok(answer) => match read(answer.body()) {
+                    Ok(value) => {
+                        self.settle_scheme(&corrected);
+                        return Ok(value);
+                    }
+                    Err(error) => Failure::Unreadable(error),
+                },
+                Err(failure) => failure,
+            };
+            let (error, longest) = match failure {
+                Failure::Final(error) => return Err(error),
+                Failure::Transport(error) if is_change && error.may_have_arrived() => {
+                    return Err(Error::Lost(LostAnswer::Transport(error)));
+                }
+                Failure::Transport(error) if !error.is_transient() => return Err(Error::Transport(error)),
+                Failure::Transport(error) => (Error::Transport(error), PAUSE),
+                Failure::Unreadable(error) if is_change => {
+                    return Err(Error::Lost(LostAnswer::Unreadable(error)));
+                }
+                Failure::Unreadable(error) => (Error::Unreadable(error), PAUSE),
+                Failure::Refused(refusal, answer) => {
+                    if self.put_right(&refusal, &answer, &credentials, aws3, &mut corrected).await {
+                        tracing::debug!(%refusal, "signing again");
+                        continue;
+                    }
+                    match refusal.kind() {
+                        Kind::Throttled => (Error::Service(refusal), THROTTLED_PAUSE),
+                        Kind::Busy | Kind::Unavailable => (Error::Service(refusal), PAUSE),
+                        kind => {
+                            if proves_signature(kind) {
+                                self.settle_scheme(&corrected);
+                            }
+                            return Err(Error::Service(refusal));
+                        }
+                    }
+                }
+            };
+            let pause = pause(longest, attempt, &error);
+            if started.elapsed() + pause > PATIENCE {
+                return Err(error);
+            }
+            attempt += 1;
+            tracing::debug!(%error, attempt, ?pause, "trying again");
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        method: &Method,
+        path: &str,
+        body: &Bytes,
+        credentials: &Credentials,
+        aws3: bool,
+    ) -> Result<Response<Bytes>, Failure> {
+        let time = self.time().await.map_err(Failure::Transport)?;
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.endpoint.url));
+        let request = if body.is_empty() { request } else { request.header("content-type", "text/xml") };
+        let mut request = request.body(body.clone()).map_err(|source| {
+            let host = self.endpoint.url.clone();
+            Failure::Transport(transport::Error::Request { host, source: Some(source.into()) })
+        })?;
+        let signed = if aws3 {
+            aws3::sign(request.headers(), credentials, aws3::Algorithm::HmacSha256, time)
+        } else {
+            self.sigv4.sign(&request, credentials, time)
+        };
+        signed.map_err(|error| Failure::Final(Error::Sign(error)))?.apply(request.headers_mut());
+
+        let _changing = (*method == Method::POST).then(|| Changing::begin(&self.changing));
+        let answer = self.transport.send(request).await.map_err(Failure::Transport)?;
+        if answer.status().is_success() {
+            self.clock.observe(answer.headers(), Authority::Service);
+            return Ok(answer);
+        }
+        Err(Failure::Refused(ServiceError::read(&answer), answer))
+    }
+
+    /// Amazon's time: as known, or asked for without a signature. Any status carries it.
+    async fn time(&self) -> Result<Timestamp, transport::Error> {
+        if let Some(now) = self.clock.now() {
+            return Ok(now);
+        }
+        let host = || self.endpoint.url.clone();
+        let request = Request::get(format!("{}/date", self.endpoint.url))
+            .body(Bytes::new())
+            .map_err(|source| transport::Error::Request { host: host(), source: Some(source.into()) })?;
+        let answer = self.transport.send(request).await?;
+        self.clock.observe(answer.headers(), Authority::Service);
+        Ok(self.clock.now().unwrap_or_else(|| self.machine.now()))
+    }
+
+    /// Mends what a refusal complains of, each thing once; whether it is worth signing again.
+    async fn put_right(
+        &self,
+        refusal: &ServiceError,
+        answer: &Response<Bytes>,
+        credentials: &Credentials,
+        aws3: bool,
+        corrected: &mut Corrected,
+    ) -> bool {
+        match refusal.kind() {
+            Kind::ClockSkew if !corrected.clock => {
+                self.clock.observe(answer.headers(), Authority::Service);
+                corrected.clock = true;
+                true
+            }
+            Kind::CredentialsRefused if !corrected.credentials => {
+                corrected.credentials = true;
+                self.credentials.refused(credentials).await;
+                let fresh = self.credentials.get().await;
+                fresh.is_ok_and(|fresh| fresh.key_id != credentials.key_id)
+            }
+            Kind::SignatureRefused | Kind::Unknown if aws3 && matches!(refusal.status, 400 | 403) => {
+                corrected.scheme = self.signing == Signing::Auto;
+                corrected.scheme
+            }
+            _ => false,
+        }
+    }
+
+    fn starts_with_aws3(&self) -> bool {
+        match self.signing {
+            Signing::Aws3Https => true,
+            Signing::SigV4 => false,
+            Signing::Auto => self.endpoint.is_private() && !self.state.refuses_aws3_https(&self.endpoint.url),
+        }
+    }
+
+    /// Remembers that SigV4 was taken where AWS3-HTTPS wasn't.
+    fn settle_scheme(&self, corrected: &Corrected) {
+        if corrected.scheme {
+            tracing::debug!(endpoint = self.endpoint.url, "AWS3-HTTPS not taken, SigV4 from now on");
+            self.state.set_refuses_aws3_https(&self.endpoint.url);
+        }
+    }
+}
+
+/// Whether a refusal of this kind comes only after the signature was found good.
+fn proves_signature(kind: Kind) -> bool {
+    matches!(kind, Kind::Denied | Kind::NoSuchZone | Kind::InvalidBatch | Kind::Invalid)
+}
+
+/// A random part of a pause that doubles, or what the service asks for.
+fn pause(longest: Duration, attempt: u32, error: &Error) -> Duration {
+    let bound = longest.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE);
+    let pause = bound.mul_f64(fastrand::f64());
+    match error {
+        Error::Service(ServiceError { retry_after: Some(millis), .. }) => {
+            pause.max(Duration::from_millis(*millis)).min(bound + LONGEST_PAUSE)
+        }
+        _ => pause,
+    }
+}
+
+/// Marks a change as being on its way, also when its sender is dropped.
+struct Changing<'a>(&'a AtomicBool);
+
+impl<'a> Changing<'a> {
+    fn begin(flag: &'a AtomicBool) -> Self {
+        flag.store(true, Ordering::Relaxed);
+        Self(flag)
+    }
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// `text` as a query's value in the one spelling that every signer agrees on.
+fn query_text(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}

@@ -1,0 +1,15 @@
+//! The Route 53 API, as far as pin53 uses it.
+
+mod client;
+mod error;
+mod request;
+mod response;
+mod xml;
+mod zones;
+
+pub use client::{Client, Error, LostAnswer, Parts, TRANSPORT};
+pub use error::{Kind, ServiceError};
+pub use request::{Change, RenderError, render};
+pub use response::{ChangeInfo, RecordPage, ZonePage, change_info, record_page, zone_page};
+pub use xml::Error as XmlError;
+pub use zones::{ZoneChoice, ZoneFinder};

@@ -1,0 +1,243 @@
+//! Which hosted zone a name belongs into.
+//!
+//! Zones are listed by name in the order of their labels from the right, so everything at and
+//! below a name stands together: one page that begins at `example.com` shows each zone that
+//! `a.b.example.com` may belong into, however many zones the account has.
+
+use std::collections::HashMap;
+
+use super::client::{Client, Error};
+use super::error::{Kind, ServiceError};
+use super::response::ZonePage;
+use crate::dns::{Name, Zone, ZoneId};
+
+/// How a record's hosted zone is chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ZoneChoice {
+    /// This one.
+    Id(ZoneId),
+    /// The one of this name.
+    Named(Name),
+    /// The one with the longest name that the record's name lies within.
+    Longest,
+}
+
+/// Where a page begins: at a name, and among several zones of it at an id.
+type Position = (Name, Option<ZoneId>);
+
+/// Finds the zones of one round's names, asking for nothing twice.
+pub struct ZoneFinder<'a> {
+    client: &'a Client,
+    pages: HashMap<Position, ZonePage>,
+    /// All zones, where listing them by name isn't permitted.
+    all: Option<Vec<Zone>>,
+}
+
+impl<'a> ZoneFinder<'a> {
+    #[must_use]
+    pub fn new(client: &'a Client) -> Self {
+        Self { client, pages: HashMap::new(), all: None }
+    }
+
+    /// The zone for `name`, as remembered or looked up.
+    ///
+    /// # Errors
+    /// [`Error::NoZone`], [`Error::SeveralZones`] naming the candidates, or what kept it from being looked up.
+    pub async fn find(&mut self, name: &Name, choice: &ZoneChoice, private: bool) -> Result<ZoneId, Error> {
+        if let ZoneChoice::Id(id) = choice {
+            return Ok(id.clone());
+        }
+        let client = self.client;
+        let wanted = wanted(name, choice, private);
+        if let Some(id) = client.state.zone(&client.endpoint.url, &wanted) {
+            return Ok(id);
+        }
+        let within = match choice {
+            ZoneChoice::Named(zone) => self.zones_of(zone, zone).await?,
+            _ => self.zones_of(name, &upmost(name)).await?,
+        };
+        let zone = pick(within, name, choice, private)?;
+        client.state.set_zone(&client.endpoint.url, &wanted, &zone.id);
+        Ok(zone.id)
+    }
+
+    /// Every zone at or above `name`, down from `start`.
+    async fn zones_of(&mut self, name: &Name, start: &Name) -> Result<Vec<Zone>, Error> {
+        if self.all.is_none() {
+            match self.seek(name, start).await {
+                Err(Error::Service(error)) if is_not_permitted(&error) => {
+                    self.all = Some(self.list_all().await?);
+                }
+                found => return found,
+            }
+        }
+        let all = self.all.as_deref().unwrap_or_default();
+        Ok(all.iter().filter(|zone| name.is_within(&zone.name)).cloned().collect())
+    }
+
+    async fn seek(&mut self, name: &Name, start: &Name) -> Result<Vec<Zone>, Error> {
+        let mut found: Vec<Zone> = Vec::new();
+        let mut position: Position = (start.clone(), None);
+        loop {
+            let page = self.page(&position).await?;
+            found.extend(page.zones.iter().filter(|zone| name.is_within(&zone.name)).cloned());
+            let Some(next) = page.next_name.clone() else { break };
+            if next.0.sort_key() > name.sort_key() {
+                break;
+            }
+            // Zones in between that don't lead to the name are leapt over.
+            let ancestor = ancestors(name).rev().find(|ancestor| ancestor.sort_key() >= next.0.sort_key());
+            let leap = ancestor.map(|ancestor| if ancestor == next.0 { next } else { (ancestor, None) });
+            match leap.filter(|leap| !self.pages.contains_key(leap)) {
+                Some(leap) => position = leap,
+                None => break,
+            }
+        }
+        // A zone that is a top-level name itself is rare (`internal`), and worth a page only then.
+        if found.is_empty()
+            && let Some(top) = start.parent()
+        {
+            let page = self.page(&(top, None)).await?;
+            found.extend(page.zones.iter().filter(|zone| name.is_within(&zone.name)).cloned());
+        }
+        Ok(found)
+    }
+
+    async fn page(&mut self, position: &Position) -> Result<&ZonePage, Error> {
+        let page = match self.pages.remove(position) {
+            Some(page) => page,
+            None => self.client.zones_by_name(&position.0, position.1.as_ref()).await?,
+        };
+        Ok(self.pages.entry(position.clone()).or_insert(page))
+    }
+
+    async fn list_all(&self) -> Result<Vec<Zone>, Error> {
+        let mut zones = Vec::new();
+        let mut marker: Option<String> = None;
+        loop {
+            let page = self.client.zones_by_id(marker.as_deref()).await?;
+            zones.extend(page.zones);
+            match page.next_marker {
+                Some(next) if marker.as_ref() != Some(&next) => marker = Some(next),
+                _ => return Ok(zones),
+            }
+        }
+    }
+}
+
+impl Client {
+    /// Forgets the zone remembered for `name`: the service no longer knows it.
+    pub fn forget_zone(&self, name: &Name, choice: &ZoneChoice, private: bool) {
+        self.state.forget_zone(&self.endpoint.url, &wanted(name, choice, private));
+    }
+}
+
+/// What a finding is remembered under.
+fn wanted(name: &Name, choice: &ZoneChoice, private: bool) -> String {
+    let view = if private { "private" } else { "public" };
+    match choice {
+        ZoneChoice::Named(zone) => format!("{view} zone {zone}"),
+        _ => format!("{view} zone of {name}"),
+    }
+}
+
+fn pick(zones: Vec<Zone>, name: &Name, choice: &ZoneChoice, private: bool) -> Result<Zone, Error> {
+    let fits = |zone: &Zone| match choice {
+        ZoneChoice::Named(wanted) => zone.name == *wanted,
+        _ => true,
+    };
+    let (mut seen, others): (Vec<Zone>, Vec<Zone>) =
+        zones.into_iter().filter(|zone| fits(zone) && !zone.linked).partition(|zone| zone.private == private);
+    let longest = seen.iter().map(|zone| zone.name.labels().count()).max();
+    seen.retain(|zone| Some(zone.name.labels().count()) == longest);
+    let list = |zones: &[Zone]| {
+        zones.iter().map(|zone| format!("{} ({})", zone.id, zone.name)).collect::<Vec<_>>().join(", ")
+    };
+    let asked = match choice {
+        ZoneChoice::Named(zone) => zone,
+        _ => name,
+    };
+    match seen.len() {
+        1 => Ok(seen.swap_remove(0)),
+        0 => {
+            let private = (!private && !others.is_empty()).then(|| list(&others));
+            Err(Error::NoZone { name: asked.clone(), private })
+        }
+        _ => Err(Error::SeveralZones { name: asked.clone(), candidates: list(&seen) }),
+    }
+}
+
+/// Whether the account's policy knows only the older list of zones.
+fn is_not_permitted(error: &ServiceError) -> bool {
+    error.kind() == Kind::Denied
+}
+
+/// The name itself and what it lies below, longest first.
+fn ancestors(name: &Name) -> impl DoubleEndedIterator<Item = Name> + use<> {
+    std::iter::successors(Some(name.clone()), Name::parent).collect::<Vec<_>>().into_iter()
+}
+
+/// The shortest name above `name` under which accounts have zones of their own: two labels.
+fn upmost(name: &Name) -> Name {
+    ancestors(name).rev().nth(1).unwrap_or_else(|| name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zone(id: &str, name: &str, private: bool) -> Zone {
+        Zone { id: ZoneId::parse(id).unwrap(), name: Name::parse(name).unwrap(), private, linked: false }
+    }
+
+    fn pick_for(zones: Vec<Zone>, private: bool) -> Result<String, String> {
+        let name = Name::parse("vpn.eu.example.com").unwrap();
+        pick(zones, &name, &ZoneChoice::Longest, private)
+            .map(|zone| zone.id.to_string())
+            .map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_longest_public_zone_is_taken_unless_a_private_one_is_asked_for() {
+        let zones = || {
+            vec![
+                zone("Z1", "example.com", false),
+                zone("Z2", "eu.example.com", false),
+                zone("Z3", "vpn.eu.example.com", true),
+            ]
+        };
+        assert_eq!(pick_for(zones(), false).unwrap(), "Z2");
+        assert_eq!(pick_for(zones(), true).unwrap(), "Z3");
+    }
+
+    #[test]
+    fn several_equals_are_an_error_that_lists_them() {
+        let zones = vec![zone("Z1", "example.com", false), zone("Z2", "example.com", false)];
+        assert_eq!(
+            pick_for(zones, false).unwrap_err(),
+            "several hosted zones for vpn.eu.example.com: Z1 (example.com), Z2 (example.com)"
+        );
+    }
+
+    #[test]
+    fn where_only_private_zones_match_the_error_says_so() {
+        assert_eq!(
+            pick_for(vec![zone("Z1", "example.com", true)], false).unwrap_err(),
+            "no hosted zone for vpn.eu.example.com that is public (private: Z1 (example.com))"
+        );
+        assert_eq!(pick_for(vec![], true).unwrap_err(), "no hosted zone for vpn.eu.example.com");
+    }
+
+    #[test]
+    fn a_zone_of_another_service_is_not_taken() {
+        let linked = Zone { linked: true, ..zone("Z2", "eu.example.com", false) };
+        assert_eq!(pick_for(vec![zone("Z1", "example.com", false), linked], false).unwrap(), "Z1");
+    }
+
+    #[test]
+    fn the_search_begins_two_labels_down() {
+        assert_eq!(upmost(&Name::parse("a.b.example.com").unwrap()).as_str(), "example.com");
+        assert_eq!(upmost(&Name::parse("host.internal").unwrap()).as_str(), "host.internal");
+        assert_eq!(upmost(&Name::parse("internal").unwrap()).as_str(), "internal");
+    }
+}

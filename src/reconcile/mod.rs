@@ -1,0 +1,423 @@
+//! One round: look, wish, read, plan, apply, report. Each record stands for itself.
+//!
+//! When rounds happen is the caller's: [`Reconciler::once`] for a single one, `daemon` for many.
+
+mod once;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::join_all;
+
+use crate::apply::{Applied, apply};
+use crate::aws::route53::{self, Change, Client, LostAnswer, ZoneFinder};
+use crate::causes::with_causes;
+use crate::desired::{Rule, Wish, ZoneChoice};
+use crate::dns::{RecordKey, RecordSet, ZoneId};
+use crate::imds::Imds;
+use crate::plan::{Current, Plan, diff};
+use crate::report::{Class, Entry, Failure, Outcome, Round, Values};
+use crate::source::{self, Observation, Wanted};
+use crate::state::State;
+
+pub use once::Wait;
+
+/// So often somebody else may be faster before a record is left for the next round.
+const RACES: usize = 4;
+
+/// Whether rounds change anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Act,
+    /// Only say what would be changed.
+    Say,
+}
+
+/// Where a record's present state is taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Asked for.
+    Fresh,
+    /// As it was confirmed last, where it was. A change that builds on it is refused by Route 53
+    /// when it no longer holds, and then it is asked for.
+    Remembered,
+}
+
+/// Keeps some records as their rules want them.
+pub struct Reconciler {
+    rules: Vec<Rule>,
+    imds: Arc<Imds>,
+    client: Arc<Client>,
+    state: Arc<State>,
+    requests: Arc<AtomicU64>,
+    mode: Mode,
+    /// Each record as last read or written.
+    confirmed: Mutex<HashMap<RecordKey, RecordSet>>,
+}
+
+/// What a reconciler is made of.
+pub struct Parts {
+    pub rules: Vec<Rule>,
+    pub imds: Arc<Imds>,
+    pub client: Arc<Client>,
+    pub state: Arc<State>,
+    /// Counts the requests of every transport involved.
+    pub requests: Arc<AtomicU64>,
+    pub mode: Mode,
+}
+
+/// A rule that is looked after in this round, with what its sources said.
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// The rule's place in [`Reconciler::rules`].
+    pub rule: usize,
+    pub observation: Observation,
+}
+
+/// A record on its way through a round.
+#[derive(Clone)]
+struct Item<'a> {
+    place: usize,
+    rule: &'a Rule,
+    wish: RecordSet,
+}
+
+/// A record at the end of a round.
+struct Settled<'a> {
+    item: Item<'a>,
+    entry: Entry,
+    zone_is_gone: bool,
+}
+
+impl Reconciler {
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { rules, imds, client, state, requests, mode } = parts;
+        Self { rules, imds, client, state, requests, mode, confirmed: Mutex::default() }
+    }
+
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    #[must_use]
+    pub fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Looks at the sources of every rule.
+    pub async fn observe(&self) -> Vec<Observation> {
+        let wanted: Vec<Wanted<'_>> =
+            self.rules.iter().map(|rule| Wanted { rtype: rule.rtype, sources: &rule.sources }).collect();
+        source::observe(&self.imds, &wanted).await
+    }
+
+    /// Reconciles the rules that are due, each zone's in one batch, and reports in the order given.
+    pub async fn round(&self, due: &[Due], reading: Reading) -> Round {
+        let mut entries: BTreeMap<usize, Entry> = BTreeMap::new();
+        let mut items = Vec::new();
+        for (place, due) in due.iter().enumerate() {
+            let Some(rule) = self.rules.get(due.rule) else { continue };
+            match rule.wish(&due.observation) {
+                Wish::Present(wish) => items.push(Item { place, rule, wish }),
+                Wish::Untouched(why) => {
+                    entries.insert(place, untouched(rule, Outcome::Left, Class::TryAgain, why));
+                }
+                Wish::Implausible(why) => {
+                    entries.insert(place, untouched(rule, Outcome::Refused, Class::Refused, why));
+                }
+            }
+        }
+        // A zone id that is remembered may be out of date: then it is looked up, once.
+        let mut retried = false;
+        while !items.is_empty() {
+            let settled = self.settle_all(std::mem::take(&mut items), reading).await;
+            for Settled { item, entry, zone_is_gone } in settled {
+                if zone_is_gone && !retried && !matches!(item.rule.zone, ZoneChoice::Id(_)) {
+                    items.push(item);
+                } else {
+                    entries.insert(item.place, entry);
+                }
+            }
+            retried = true;
+        }
+        if let Err(error) = self.state.save() {
+            tracing::warn!("{}", with_causes(&error));
+        }
+        Round { entries: entries.into_values().collect(), requests: self.requests() }
+    }
+
+    /// Finds the zones of some records and settles each zone's, the zones side by side.
+    async fn settle_all<'a>(&'a self, items: Vec<Item<'a>>, reading: Reading) -> Vec<Settled<'a>> {
+        let mut finder = ZoneFinder::new(&self.client);
+        let mut zones: BTreeMap<ZoneId, Vec<Item<'a>>> = BTreeMap::new();
+        let mut settled = Vec::new();
+        let mut items = items.into_iter();
+        while let Some(item) = items.next() {
+            match finder.find(&item.rule.name, &item.rule.zone, item.rule.private).await {
+                Ok(zone) => zones.entry(zone).or_default().push(item),
+                Err(error) => {
+                    let failure = Failure::of(&error);
+                    settled.push(item.failed(&failure));
+                    if concerns_all(&error) {
+                        settled.extend(items.by_ref().map(|item| item.failed(&failure)));
+                    }
+                }
+            }
+        }
+        let each = zones.iter().map(|(zone, items)| self.settle(zone, items.clone(), reading));
+        settled.extend(join_all(each).await.into_iter().flatten());
+        for gone in settled.iter().filter(|settled| settled.zone_is_gone) {
+            let rule = gone.item.rule;
+            self.client.forget_zone(&rule.name, &rule.zone, rule.private);
+        }
+        settled
+    }
+
+    /// Brings some records of one zone to where they should be.
+    async fn settle<'a>(
+        &self,
+        zone: &ZoneId,
+        mut items: Vec<Item<'a>>,
+        mut reading: Reading,
+    ) -> Vec<Settled<'a>> {
+        let mut settled = Vec::new();
+        for _ in 0..RACES {
+            let current = self.read(zone, &mut items, reading, &mut settled).await;
+            let mut batch: Vec<(Item<'a>, Vec<Change>)> = Vec::new();
+            for item in std::mem::take(&mut items) {
+                match diff(&item.wish, &current) {
+                    Plan::Nothing => settled.push(self.unchanged(item, &current)),
+                    Plan::Refused(why) => {
+                        let entry = untouched(item.rule, Outcome::Refused, Class::Refused, why);
+                        settled.push(Settled { item, entry, zone_is_gone: false });
+                    }
+                    Plan::Changes(changes) if self.mode == Mode::Say => {
+                        settled.push(item.changed(Outcome::WouldChange, before(&changes), None));
+                    }
+                    Plan::Changes(changes) => batch.push((item, changes)),
+                }
+            }
+            if batch.is_empty() {
+                return settled;
+            }
+            let changes: Vec<Change> = batch.iter().flat_map(|(_, changes)| changes).cloned().collect();
+            match apply(&self.client, zone, &changes).await {
+                Applied::Accepted(info) => {
+                    for (item, changes) in batch {
+                        self.confirm(&item.wish, Some(&item.wish));
+                        settled.push(item.changed(Outcome::Changed, before(&changes), Some(info.id.clone())));
+                    }
+                    return settled;
+                }
+                Applied::LostRace(error) => {
+                    tracing::debug!(%error, "somebody else was faster: reading again");
+                    reading = Reading::Fresh;
+                    items = batch.into_iter().map(|(item, _)| item).collect();
+                }
+                // One bad record stops no other: the batch is tried in halves.
+                Applied::Refused(error) if batch.len() > 1 => {
+                    tracing::debug!(%error, records = batch.len(), "batch refused: trying it in parts");
+                    let mut first: Vec<_> = batch.into_iter().map(|(item, _)| item).collect();
+                    let second = first.split_off(first.len() / 2);
+                    for half in [first, second] {
+                        settled.extend(Box::pin(self.settle(zone, half, Reading::Fresh)).await);
+                    }
+                    return settled;
+                }
+                Applied::Lost(lost) => {
+                    for (item, changes) in batch {
+                        settled.push(self.look_again(zone, item, &changes, &lost).await);
+                    }
+                    return settled;
+                }
+                Applied::Refused(error) => {
+                    return self.fail(settled, batch, &Failure::of(&route53::Error::Service(error)));
+                }
+                Applied::Failed(error) => return self.fail(settled, batch, &Failure::of(&error)),
+                Applied::Unsent(error) => {
+                    let reason = with_causes(&error);
+                    let failure = Failure {
+                        outcome: Outcome::Failed,
+                        class: Class::Other,
+                        reason,
+                        hint: None,
+                        zone_is_gone: false,
+                    };
+                    return self.fail(settled, batch, &failure);
+                }
+            }
+        }
+        let failure = Failure {
+            outcome: Outcome::Failed,
+            class: Class::TryAgain,
+            reason: format!("somebody else changed it {RACES} times while it was being changed"),
+            hint: None,
+            zone_is_gone: false,
+        };
+        settled.extend(items.into_iter().map(|item| item.failed(&failure)));
+        settled
+    }
+
+    /// What stands where the items belong. Those for which that can't be read are settled.
+    async fn read<'a>(
+        &self,
+        zone: &ZoneId,
+        items: &mut Vec<Item<'a>>,
+        reading: Reading,
+        settled: &mut Vec<Settled<'a>>,
+    ) -> Current {
+        let mut sets = Vec::new();
+        let mut waiting = std::mem::take(items).into_iter();
+        while let Some(item) = waiting.next() {
+            let known = match reading {
+                Reading::Fresh => None,
+                Reading::Remembered => self.confirmed().get(&item.wish.key()).cloned(),
+            };
+            if let Some(set) = known {
+                sets.push(set);
+                items.push(item);
+                continue;
+            }
+            match self.client.occupant(zone, &item.rule.name, item.rule.rtype).await {
+                Ok(set) => {
+                    sets.extend(set);
+                    items.push(item);
+                }
+                Err(error) => {
+                    let failure = Failure::of(&error);
+                    settled.push(item.failed(&failure));
+                    if concerns_all(&error) {
+                        settled.extend(waiting.by_ref().map(|item| item.failed(&failure)));
+                    }
+                }
+            }
+        }
+        // Rules for one name may have read the same set.
+        sets.sort_by_key(RecordSet::key);
+        sets.dedup();
+        sets.into_iter().collect()
+    }
+
+    /// Finds out what became of a change whose answer was lost.
+    async fn look_again<'a>(
+        &self,
+        zone: &ZoneId,
+        item: Item<'a>,
+        changes: &[Change],
+        lost: &LostAnswer,
+    ) -> Settled<'a> {
+        let occupant = self.client.occupant(zone, &item.rule.name, item.rule.rtype).await;
+        if let Ok(Some(set)) = &occupant
+            && set.is_equivalent(&item.wish)
+        {
+            self.confirm(&item.wish, Some(set));
+            return item.changed(Outcome::Changed, before(changes), None);
+        }
+        self.confirm(&item.wish, None);
+        let lost = format!("the answer to the change was lost: {}", with_causes(lost));
+        let reason = match occupant {
+            Ok(_) => format!("{lost}; the record is not as wanted yet"),
+            Err(error) => format!("{lost}; looking what became of it failed: {}", with_causes(&error)),
+        };
+        let failure = Failure {
+            outcome: Outcome::Unconfirmed,
+            class: Class::TryAgain,
+            reason,
+            hint: None,
+            zone_is_gone: false,
+        };
+        item.failed(&failure)
+    }
+
+    fn fail<'a>(
+        &self,
+        mut settled: Vec<Settled<'a>>,
+        batch: Vec<(Item<'a>, Vec<Change>)>,
+        failure: &Failure,
+    ) -> Vec<Settled<'a>> {
+        for (item, _) in batch {
+            self.confirm(&item.wish, None);
+            settled.push(item.failed(failure));
+        }
+        settled
+    }
+
+    fn unchanged<'a>(&self, item: Item<'a>, current: &Current) -> Settled<'a> {
+        let set = current.at(&item.rule.name).iter().find(|set| set.rtype == item.rule.rtype);
+        self.confirm(&item.wish, set);
+        let values = set.and_then(Values::of).or_else(|| Values::of(&item.wish));
+        let entry = Entry {
+            before: values.clone(),
+            after: values,
+            ..blank(item.rule, Outcome::Unchanged, Class::Fine)
+        };
+        Settled { item, entry, zone_is_gone: false }
+    }
+
+    fn confirm(&self, wish: &RecordSet, set: Option<&RecordSet>) {
+        match set {
+            Some(set) => self.confirmed().insert(wish.key(), set.clone()),
+            None => self.confirmed().remove(&wish.key()),
+        };
+    }
+
+    fn confirmed(&self) -> std::sync::MutexGuard<'_, HashMap<RecordKey, RecordSet>> {
+        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a> Item<'a> {
+    fn failed(self, failure: &Failure) -> Settled<'a> {
+        let entry = Entry {
+            reason: Some(failure.reason.clone()),
+            hint: failure.hint.clone(),
+            ..blank(self.rule, failure.outcome, failure.class)
+        };
+        Settled { item: self, entry, zone_is_gone: failure.zone_is_gone }
+    }
+
+    fn changed(self, outcome: Outcome, before: Option<Values>, change_id: Option<String>) -> Settled<'a> {
+        let after = Values::of(&self.wish);
+        let entry = Entry { before, after, change_id, ..blank(self.rule, outcome, Class::Fine) };
+        Settled { item: self, entry, zone_is_gone: false }
+    }
+}
+
+/// What a plan takes away.
+fn before(changes: &[Change]) -> Option<Values> {
+    changes.iter().find_map(|change| match change {
+        Change::Delete(set) => Values::of(set),
+        Change::Create(_) => None,
+    })
+}
+
+/// Whether what failed would fail for every other record too, after as long a wait.
+fn concerns_all(error: &route53::Error) -> bool {
+    use route53::Error as E;
+    matches!(error, E::Credentials(_) | E::Transport(_) | E::Sign(_) | E::Exposed(_))
+}
+
+fn untouched(rule: &Rule, outcome: Outcome, class: Class, why: String) -> Entry {
+    Entry { reason: Some(why), ..blank(rule, outcome, class) }
+}
+
+fn blank(rule: &Rule, outcome: Outcome, class: Class) -> Entry {
+    Entry {
+        name: rule.name.clone(),
+        rtype: rule.rtype,
+        outcome,
+        before: None,
+        after: None,
+        reason: None,
+        hint: None,
+        class,
+        change_id: None,
+    }
+}

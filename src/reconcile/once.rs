@@ -1,0 +1,94 @@
+//! A single round, for a boot-time unit, a timer or a person.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::{Due, Mode, Reading, Reconciler, blank};
+use crate::apply::{Followed, follow};
+use crate::report::{Class, Entry, Failure, Outcome, Round};
+use crate::source::Observation;
+
+/// An instance without an address is looked at again after these pauses. Whoever has to wait
+/// longer for one runs the daemon.
+const LOOKS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1)];
+
+/// How long a change is followed until it is in sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    Off,
+    For(Duration),
+}
+
+impl Reconciler {
+    /// Looks, reconciles every rule, and follows what was changed.
+    pub async fn once(&self, wait: Wait) -> Round {
+        // Credentials come from the same service as the address: they are read side by side, and
+        // what is wrong with them shows when they are used.
+        let (observations, ()) = tokio::join!(self.observe_briefly(), self.client.prepare());
+        let due: Vec<Due> = observations
+            .into_iter()
+            .enumerate()
+            .map(|(rule, observation)| Due { rule, observation })
+            .collect();
+        let mut round = self.round(&due, Reading::Fresh).await;
+        if let (Mode::Act, Wait::For(patience)) = (self.mode, wait) {
+            self.follow_all(&mut round, patience).await;
+        }
+        round.requests = self.requests();
+        round
+    }
+
+    /// What is reported when a round is broken off.
+    #[must_use]
+    pub fn broken_off(&self) -> Round {
+        let (outcome, reason) = if self.client.is_changing() {
+            (Outcome::Unconfirmed, "stopped while a change was on its way")
+        } else {
+            (Outcome::Left, "stopped before anything was decided")
+        };
+        let entry = |rule| Entry { reason: Some(reason.to_owned()), ..blank(rule, outcome, Class::TryAgain) };
+        Round { entries: self.rules.iter().map(entry).collect(), requests: self.requests() }
+    }
+
+    async fn observe_briefly(&self) -> Vec<Observation> {
+        let mut observations = self.observe().await;
+        for pause in LOOKS {
+            if !observations.iter().any(|observation| matches!(observation, Observation::KnownNone(_))) {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            observations = self.observe().await;
+        }
+        observations
+    }
+
+    async fn follow_all(&self, round: &mut Round, patience: Duration) {
+        let ids: Vec<String> = round.change_ids().into_iter().map(str::to_owned).collect();
+        let followed = join_all(ids.iter().map(|id| follow(&self.client, id, patience))).await;
+        for (id, followed) in ids.iter().zip(followed) {
+            let (class, reason, hint) = match followed {
+                Followed::InSync => continue,
+                Followed::OutOfTime => {
+                    let reason =
+                        format!("change {id} was taken, but is not on all name servers after {patience:?}");
+                    (Class::TryAgain, reason, None)
+                }
+                Followed::Unreadable(error) => {
+                    let failure = Failure::of(&error);
+                    (
+                        failure.class,
+                        format!("change {id} was taken, but can't be followed: {}", failure.reason),
+                        failure.hint,
+                    )
+                }
+            };
+            for entry in round.entries.iter_mut().filter(|entry| entry.change_id.as_ref() == Some(id)) {
+                entry.outcome = Outcome::Unconfirmed;
+                entry.class = class;
+                entry.reason = Some(reason.clone());
+                entry.hint.clone_from(&hint);
+            }
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Decisions as log lines.
+
+use super::{Class, Entry, line};
+
+/// Logs what was decided about a record: once, by whoever keeps track of what was said already.
+pub fn log_decision(entry: &Entry) {
+    let name = entry.name.as_str();
+    let outcome = entry.outcome.word();
+    let reason = entry.reason.as_deref();
+    let change = entry.change_id.as_deref();
+    let hint = entry.hint.as_deref();
+    let line = line(entry);
+    match entry.class {
+        Class::Fine => tracing::info!(name, outcome, reason, change, "{line}"),
+        Class::TryAgain => tracing::warn!(name, outcome, reason, change, hint, "{line}"),
+        _ => tracing::error!(name, outcome, reason, change, hint, "{line}"),
+    }
+}
+
+/// Logs that a change has reached all of the zone's name servers.
+pub fn log_in_sync(change: &str) {
+    tracing::info!(change, "in sync: all name servers answer with change {change}");
+}
+
+/// Logs that a change isn't known to have reached them.
+pub fn log_not_in_sync(change: &str, why: &str) {
+    tracing::warn!(change, "change {change} was taken, but is not known to be on all name servers: {why}");
+}

@@ -1,0 +1,76 @@
+//! One line a record, for people.
+
+use super::{Entry, Outcome, Values};
+
+/// The line that `--once` and `plan` print for a record.
+#[must_use]
+pub fn line(entry: &Entry) -> String {
+    let Entry { name, rtype, .. } = entry;
+    let verb = match entry.outcome {
+        Outcome::WouldChange => "would change",
+        outcome => outcome.word(),
+    };
+    let because = || entry.reason.as_deref().unwrap_or("no reason was given");
+    match (entry.outcome, &entry.after) {
+        (Outcome::Changed | Outcome::WouldChange, Some(after)) => {
+            let before = entry.before.as_ref().map_or_else(|| "(none)".to_owned(), list);
+            format!("{verb} {name} {rtype} {before} -> {} (ttl {})", list(after), after.ttl)
+        }
+        (Outcome::Unchanged, Some(after)) => {
+            format!("{verb} {name} {rtype} {} (ttl {})", list(after), after.ttl)
+        }
+        _ => format!("{verb} {name}: {}", because()),
+    }
+}
+
+fn list(values: &Values) -> String {
+    values.values.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::{Name, RecordType, Ttl};
+    use crate::report::Class;
+
+    #[test]
+    fn each_outcome_has_its_line() {
+        let values = |v: &[&str]| {
+            Some(Values { ttl: Ttl::new(60).unwrap(), values: v.iter().map(|v| (*v).to_owned()).collect() })
+        };
+        let entry = |outcome, before, after, reason: Option<&str>| {
+            line(&Entry {
+                name: Name::parse("*.Example.com.").unwrap(),
+                rtype: RecordType::Cname,
+                outcome,
+                before,
+                after,
+                reason: reason.map(str::to_owned),
+                hint: None,
+                class: Class::Fine,
+                change_id: None,
+            })
+        };
+        let lines = [
+            entry(Outcome::Changed, values(&["a.example"]), values(&["b.example"]), None),
+            entry(Outcome::Changed, None, values(&["b.example", "c.example"]), None),
+            entry(Outcome::WouldChange, None, values(&["b.example"]), None),
+            entry(Outcome::Unchanged, values(&["a.example"]), values(&["a.example"]), None),
+            entry(Outcome::Left, None, None, Some("the metadata service can't be reached")),
+            entry(
+                Outcome::Unconfirmed,
+                None,
+                values(&["b.example"]),
+                Some("the answer to the change was lost"),
+            ),
+        ];
+        insta::assert_snapshot!(lines.join("\n"), @"
+        changed *.example.com CNAME a.example -> b.example (ttl 60)
+        changed *.example.com CNAME (none) -> b.example, c.example (ttl 60)
+        would change *.example.com CNAME (none) -> b.example (ttl 60)
+        unchanged *.example.com CNAME a.example (ttl 60)
+        left *.example.com: the metadata service can't be reached
+        unconfirmed *.example.com: the answer to the change was lost
+        ");
+    }
+}

@@ -1,0 +1,240 @@
+//! What pin53 remembers from run to run: a small JSON file that saves requests and nothing else.
+//!
+//! Every entry is a hint that the service confirms or refutes when it is used. Without the file,
+//! or with a broken one, everything works and is learnt again.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::dns::ZoneId;
+
+/// The file's name in the state directory.
+const FILE: &str = "state.json";
+
+/// The memory, shared by everything that has something to remember.
+#[derive(Debug, Default)]
+pub struct State {
+    directory: Option<PathBuf>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    facts: Facts,
+    changed: bool,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Facts {
+    /// The instance role's name.
+    role: Option<String>,
+    /// What was learnt of each Route 53 endpoint.
+    endpoints: BTreeMap<String, Endpoint>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Endpoint {
+    /// The service doesn't take AWS3-HTTPS.
+    refuses_aws3_https: bool,
+    /// Hosted zone ids, by what was looked for.
+    zones: BTreeMap<String, ZoneId>,
+}
+
+/// The state file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("could not read {}", .path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("expected pin53's own JSON in {}", .path.display())]
+    Format {
+        path: PathBuf,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("could not write {}", .path.display())]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl State {
+    /// A memory that lasts as long as the process.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::default()
+    }
+
+    /// The memory kept in `directory`. A file that can't be used is an error to tell about beside
+    /// an empty memory to go on with.
+    #[must_use]
+    pub fn load(directory: &Path) -> (Self, Option<Error>) {
+        let path = directory.join(FILE);
+        let (facts, error) = match fs::read(&path) {
+            Ok(bytes) => match serde_json::from_slice(&bytes) {
+                Ok(facts) => (facts, None),
+                Err(source) => (Facts::default(), Some(Error::Format { path, source })),
+            },
+            Err(source) if source.kind() == io::ErrorKind::NotFound => (Facts::default(), None),
+            Err(source) => (Facts::default(), Some(Error::Read { path, source })),
+        };
+        let inner = Mutex::new(Inner { facts, changed: false });
+        (Self { directory: Some(directory.to_owned()), inner }, error)
+    }
+
+    /// Writes what has changed since the last time, by renaming a finished file into place.
+    ///
+    /// # Errors
+    /// When the directory or the file can't be written. It is tried again after the next change.
+    pub fn save(&self) -> Result<(), Error> {
+        let Some(directory) = &self.directory else { return Ok(()) };
+        let path = directory.join(FILE);
+        let text = {
+            let mut inner = self.lock();
+            if !std::mem::take(&mut inner.changed) {
+                return Ok(());
+            }
+            serde_json::to_vec_pretty(&inner.facts).map_err(io::Error::from)
+        };
+        text.and_then(|text| replace(directory, &path, &text)).map_err(|source| Error::Write { path, source })
+    }
+
+    pub fn role(&self) -> Option<String> {
+        self.lock().facts.role.clone()
+    }
+
+    pub fn set_role(&self, role: Option<&str>) {
+        self.update(|facts| replace_if_other(&mut facts.role, role.map(str::to_owned)));
+    }
+
+    /// Whether the service at `endpoint` is known not to take AWS3-HTTPS.
+    pub fn refuses_aws3_https(&self, endpoint: &str) -> bool {
+        self.lock().facts.endpoints.get(endpoint).is_some_and(|known| known.refuses_aws3_https)
+    }
+
+    pub fn set_refuses_aws3_https(&self, endpoint: &str) {
+        self.update(|facts| {
+            replace_if_other(
+                &mut facts.endpoints.entry(endpoint.to_owned()).or_default().refuses_aws3_https,
+                true,
+            )
+        });
+    }
+
+    /// The id found at `endpoint` the last time `wanted` was looked for.
+    pub fn zone(&self, endpoint: &str, wanted: &str) -> Option<ZoneId> {
+        self.lock().facts.endpoints.get(endpoint)?.zones.get(wanted).cloned()
+    }
+
+    pub fn set_zone(&self, endpoint: &str, wanted: &str, id: &ZoneId) {
+        self.update(|facts| {
+            let zones = &mut facts.endpoints.entry(endpoint.to_owned()).or_default().zones;
+            zones.insert(wanted.to_owned(), id.clone()).as_ref() != Some(id)
+        });
+    }
+
+    pub fn forget_zone(&self, endpoint: &str, wanted: &str) {
+        self.update(|facts| {
+            facts.endpoints.get_mut(endpoint).is_some_and(|known| known.zones.remove(wanted).is_some())
+        });
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Facts) -> bool) {
+        let mut inner = self.lock();
+        let changed = change(&mut inner.facts);
+        inner.changed |= changed;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn replace_if_other<T: PartialEq>(place: &mut T, value: T) -> bool {
+    let other = *place != value;
+    *place = value;
+    other
+}
+
+fn replace(directory: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    let unfinished = directory.join(format!("{FILE}.{}", std::process::id()));
+    let written = fs::File::create(&unfinished).and_then(|mut file| {
+        file.write_all(text)?;
+        file.sync_all()
+    });
+    written.and_then(|()| fs::rename(&unfinished, path)).inspect_err(|_| {
+        // Best effort: the error that counts is the one on its way.
+        let _ = fs::remove_file(&unfinished);
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_saved_is_there_the_next_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let nested = directory.path().join("pin53");
+        let (state, error) = State::load(&nested);
+        assert!(error.is_none());
+        let id = ZoneId::parse("Z1").unwrap();
+        state.set_role(Some("vpn"));
+        state.set_zone("https://r53", "vpn.example.com", &id);
+        state.set_refuses_aws3_https("https://r53");
+        state.save().unwrap();
+
+        let (again, error) = State::load(&nested);
+        assert!(error.is_none());
+        assert_eq!(again.role().as_deref(), Some("vpn"));
+        assert_eq!(again.zone("https://r53", "vpn.example.com"), Some(id));
+        assert_eq!(again.zone("https://other", "vpn.example.com"), None);
+        assert!(again.refuses_aws3_https("https://r53"));
+        again.forget_zone("https://r53", "vpn.example.com");
+        assert_eq!(again.zone("https://r53", "vpn.example.com"), None);
+        assert_eq!(fs::read_dir(&nested).unwrap().count(), 1, "no unfinished file is left");
+    }
+
+    #[test]
+    fn a_broken_file_is_told_and_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(FILE), "{\"role\": ").unwrap();
+        let (state, error) = State::load(directory.path());
+        assert!(matches!(error, Some(Error::Format { .. })));
+        state.set_role(Some("vpn"));
+        state.save().unwrap();
+        assert_eq!(State::load(directory.path()).0.role().as_deref(), Some("vpn"));
+    }
+
+    #[test]
+    fn nothing_is_written_while_nothing_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let (state, _) = State::load(directory.path());
+        state.set_role(None);
+        state.save().unwrap();
+        assert!(!directory.path().join(FILE).exists());
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_written_is_an_error_that_names_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let blocked = directory.path().join("file");
+        fs::write(&blocked, "").unwrap();
+        let (state, _) = State::load(&blocked.join("below"));
+        state.set_role(Some("vpn"));
+        assert!(state.save().unwrap_err().to_string().ends_with("file/below/state.json"));
+    }
+}
