@@ -132,8 +132,7 @@ impl ServiceError {
     /// was read before.
     #[must_use]
     pub fn is_lost_race(&self) -> bool {
-        const WORDS: &[&str] =
-            &["but it already exists", "but it was not found", "do not match the current values"];
+        const WORDS: &[&str] = &["it already exists", "it was not found", "do not match the current values"];
         self.kind() == Kind::InvalidBatch
             && self.messages.iter().any(|message| WORDS.iter().any(|words| message.contains(words)))
     }

@@ -9,8 +9,6 @@ use super::xml::{self, Cursor};
 use crate::dns::RecordSet;
 use crate::template;
 
-/// The API's namespace, and version.
-pub(super) const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 /// What the zone's change history shows.
 const COMMENT: &str = "pin53";
 
@@ -47,7 +45,6 @@ impl Change {
 
 #[derive(Serialize)]
 struct Batch<'a> {
-    namespace: &'static str,
     comment: &'static str,
     changes: Vec<Item<'a>>,
 }
@@ -82,7 +79,7 @@ pub fn render(changes: &[Change]) -> Result<String, RenderError> {
             values,
         });
     }
-    let batch = Batch { namespace: NAMESPACE, comment: COMMENT, changes: items };
+    let batch = Batch { comment: COMMENT, changes: items };
     let body = template::CHANGE_RESOURCE_RECORD_SETS.render(batch).map_err(RenderError::Template)?;
     if read(body.as_bytes()).map_err(RenderError::ReadBack)? == changes {
         Ok(body)
@@ -152,7 +149,7 @@ mod tests {
         ]);
         insta::assert_snapshot!(body.unwrap(), @r#"
         <?xml version="1.0" encoding="UTF-8"?>
-        <ChangeResourceRecordSetsRequest xmlns="https:&#x2f;&#x2f;route53.amazonaws.com&#x2f;doc&#x2f;2013-04-01&#x2f;">
+        <ChangeResourceRecordSetsRequest xmlns="https://route53.amazonaws.com/doc/2013-04-01/">
           <ChangeBatch>
             <Comment>pin53</Comment>
             <Changes>
