@@ -1,4 +1,52 @@
 //! pin53 keeps DNS names in Amazon Route 53 pinned to a machine whose address changes.
+//!
+//! This page is the tour of the house. What the program promises to its users is in the README;
+//! what each room owns, and what it does not, stands at the top of its file.
+//!
+//! # One round, left to right
+//!
+//! ```text
+//! source ──► desired ──► plan ──► apply ──► report
+//! look       what        pure     render,   words, JSON,
+//! (imds)     should be   diff     sign,     log, gravity
+//!                        ▲        send,
+//!                current │        follow
+//!                  (aws::route53)
+//! ```
+//!
+//! A look ends as *known*, *known none* or *unknown*, and unknown is never empty: a record whose
+//! value is unknown is left alone, whatever else happens. A change of value is sent as the exact
+//! DELETE of what was read and the CREATE of what is wanted, in one batch. Route 53 carries out
+//! batches whole or not at all and refuses a DELETE that doesn't match, so that nobody else's edit
+//! is ever overwritten unseen. [`reconcile`] is one such round over some records, [`daemon`] is
+//! when rounds happen.
+//!
+//! # The floors
+//!
+//! A module imports only from floors below its own. `tests/it/floors.rs` holds this picture
+//! against the code.
+//!
+//! ```text
+//! main
+//! cli          arguments in, one call, words and exit status out; alone prints to stdout
+//! config       layers of raw settings in, checked settings out
+//! daemon       when: start, watch, interval, stop
+//! reconcile    one round of the stages below
+//! report
+//! apply
+//! plan
+//! desired      the stages: each sees only those under it
+//! source   aws   sandbox      the edges of the world
+//! imds                        the metadata service, for source and aws
+//! sign   transport   listen   how a request is signed, leaves, comes in
+//! state                       what is remembered from run to run
+//! dns   clock   secret   env   template   causes      nouns; no I/O but their own
+//! ```
+//!
+//! Three things are told apart with care. [`clock::ServerClock`] is Amazon's time and the only one
+//! that signs; [`clock::Clock`] is the machine's. [`transport`] gives a failure its kind once, and
+//! whoever retries reads the kind. [`sandbox`] is a local AWS with its own reading and writing of
+//! XML: it imports nothing of the client that it tests.
 
 pub mod apply;
 pub mod aws;

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""Measures the release binary against its own sandbox, and prints what a run costs.
+
+    cargo build --release && tests/bench/once.py [BINARY]
+
+For each case: wall and CPU time (median of the runs), peak memory, requests to either service,
+connections to Route 53, and, where valgrind is installed, instructions. Then the daemon: resident
+memory, threads, CPU, and what it asks for while nothing changes. Needs GNU time (/usr/bin/time).
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+BINARY = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "target/release/pin53")
+RUNS = 9
+
+
+class Sandbox:
+    """A `pin53 sandbox` and the environment that points at it."""
+
+    def __init__(self, *options):
+        self.process = subprocess.Popen([BINARY, "sandbox", *options], stdout=subprocess.PIPE, text=True)
+        self.env = {}
+        for line in self.process.stdout:
+            match = re.match(r"export (\w+)=(.*)", line)
+            if match:
+                self.env[match[1]] = shlex.split(match[2])[0]
+            if line.startswith("# ready"):
+                break
+        self.metadata = self.env["AWS_EC2_METADATA_SERVICE_ENDPOINT"]
+
+    def get(self, path):
+        with urllib.request.urlopen(self.metadata + path, timeout=5) as answer:
+            return json.load(answer)
+
+    def move(self, number):
+        body = json.dumps({"public-hostname": f"ec2-203-0-113-{number}.compute-1.amazonaws.com"}).encode()
+        request = urllib.request.Request(self.metadata + "/sandbox/instance", data=body, method="PUT")
+        urllib.request.urlopen(request, timeout=5).read()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+
+def environment(sandbox, state):
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return {**kept, **sandbox.env, "STATE_DIRECTORY": state}
+
+
+def once(sandbox, state, prefix=()):
+    command = [*prefix, BINARY, "--once", "--json", "--wait", "off", "--name", "vpn.example.com"]
+    start = time.perf_counter()
+    before = os.times()
+    done = subprocess.run(command, env=environment(sandbox, state), capture_output=True, text=True)
+    after = os.times()
+    wall = time.perf_counter() - start
+    if done.returncode != 0:
+        sys.exit(f"{shlex.join(command)} ended with {done.returncode}: {done.stdout}{done.stderr}")
+    cpu = (after.children_user - before.children_user) + (after.children_system - before.children_system)
+    return wall, cpu, json.loads(done.stdout), done.stderr
+
+
+def measure(title, options, move, keep_state):
+    """One row: `move` changes the address before each run, `keep_state` lets a run know the one before."""
+    with Sandbox(*options) as sandbox, tempfile.TemporaryDirectory() as root:
+        state = os.path.join(root, "state")
+        once(sandbox, state)
+        number = [0]
+
+        def prepare():
+            if move:
+                number[0] = number[0] % 250 + 1
+                sandbox.move(number[0])
+            if not keep_state:
+                shutil.rmtree(state, ignore_errors=True)
+
+        walls, cpus = [], []
+        for _ in range(RUNS):
+            prepare()
+            first = sandbox.get("/sandbox/stats")
+            wall, cpu, report, _ = once(sandbox, state)
+            last = sandbox.get("/sandbox/stats")
+            walls.append(wall)
+            cpus.append(cpu)
+        wanted = "changed" if move else "unchanged"
+        if report["records"][0]["outcome"] != wanted:
+            sys.exit(f"{title}: wanted {wanted}, got {report}")
+        prepare()
+        *_, timed = once(sandbox, state, ["/usr/bin/time", "-f", "peak %M"])
+        peak = int(re.search(r"peak (\d+)", timed)[1]) / 1024
+        instructions = "-"
+        if shutil.which("valgrind"):
+            prepare()
+            log = os.path.join(root, "callgrind")
+            tool = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={log}"]
+            once(sandbox, state, tool)
+            with open(log) as lines:
+                counted = re.search(r"Collected : (\d+)", lines.read())
+            instructions = f"{int(counted[1]) / 1e6:.2f} M"
+        spent = {key: last[key] - first[key] for key in last if isinstance(last[key], int)}
+        print(
+            f"{title:34} {statistics.median(walls) * 1e3:7.1f} ms {statistics.median(cpus) * 1e3:6.1f} ms "
+            f"{peak:6.1f} MiB {instructions:>9} {spent['imds_requests']:>5} + {spent['aws_requests']} "
+            f"{spent['aws_connections']:>6}"
+        )
+
+
+def daemon(seconds):
+    with Sandbox("--tls") as sandbox, tempfile.TemporaryDirectory() as root:
+        command = [BINARY, "--name", "vpn.example.com", "--watch", "1s", "--interval", "1h"]
+        process = subprocess.Popen(command, env=environment(sandbox, root), stderr=subprocess.DEVNULL)
+        time.sleep(4)
+        first, started = sandbox.get("/sandbox/stats"), cpu_of(process.pid)
+        time.sleep(seconds)
+        last, ended = sandbox.get("/sandbox/stats"), cpu_of(process.pid)
+        status = open(f"/proc/{process.pid}/status").read()
+        resident = int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+        threads = re.search(r"Threads:\s+(\d+)", status)[1]
+        process.terminate()
+        stop = time.perf_counter()
+        code = process.wait()
+        print(f"\ndaemon, unchanged, TLS, a look a second for {seconds} s:")
+        print(f"  resident {resident:.1f} MiB, threads {threads}, CPU {(ended - started) / seconds * 100:.3f} % of a core")
+        print(
+            f"  requests: metadata {last['imds_requests'] - first['imds_requests']}, "
+            f"Route 53 {last['aws_requests'] - first['aws_requests']}"
+        )
+        print(f"  SIGTERM: exit {code} after {(time.perf_counter() - stop) * 1e3:.0f} ms")
+
+
+def cpu_of(pid):
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def main():
+    print(f"binary {os.path.getsize(BINARY) / 1e6:.2f} MB; {RUNS} runs a row, medians\n")
+    print(f"{'--once':34} {'wall':>10} {'CPU':>9} {'peak':>10} {'instr.':>9} {'IMDS + R53':>9} {'conn.':>6}")
+    for label, options in (("http", []), ("TLS", ["--tls"]), ("TLS, Route 53 40 ms away", ["--tls", "--latency", "aws=40ms"])):
+        measure(f"{label}: changed, zone unknown", options, move=True, keep_state=False)
+        measure(f"{label}: changed, zone known", options, move=True, keep_state=True)
+        measure(f"{label}: unchanged", options, move=False, keep_state=True)
+    daemon(20)
+
+
+main()
