@@ -8,6 +8,7 @@
 pub mod aws3;
 mod date;
 mod mac;
+pub mod sigv4;
 
 use std::fmt;
 use std::time::Duration;
