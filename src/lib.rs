@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod clock;
+pub mod config;
 pub mod desired;
 pub mod dns;
 pub mod env;
