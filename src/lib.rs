@@ -1,6 +1,7 @@
 //! pin53 keeps DNS names in Amazon Route 53 pinned to a machine whose address changes.
 
 pub mod aws;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod desired;

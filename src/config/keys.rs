@@ -92,6 +92,11 @@ impl<T> Key<T> {
         (self.read)(into, value)
     }
 
+    #[cfg(test)]
+    pub(super) fn option_name(&self) -> Option<&'static str> {
+        self.option.map(|(name, _)| name)
+    }
+
     /// The option's name and the values it was given.
     pub(super) fn given<'a>(&self, overrides: &'a Overrides) -> Option<(&'static str, &'a [String])> {
         self.option.map(|(name, given)| (name, given(overrides)))

@@ -190,6 +190,23 @@ fn every_setting_of_a_record_has_a_variable() {
 }
 
 #[test]
+fn every_option_is_told_with_its_variable() {
+    let definition = <Overrides as clap::Args>::augment_args(clap::Command::new("pin53"));
+    let settings = SETTINGS.iter().filter_map(|key| Some((key.option_name()?, key.variable())));
+    let records = keys::RECORD.iter().filter_map(|key| Some((key.option_name()?, key.variables().next()?)));
+    let config = ("--config", keys::CONFIG_VARIABLE.to_owned());
+    let mut known: Vec<_> = settings.chain(records).chain([config]).collect();
+    for arg in definition.get_arguments() {
+        let option = format!("--{}", arg.get_long().unwrap());
+        let i = known.iter().position(|(known, _)| *known == option).expect(&option);
+        let (_, variable) = known.swap_remove(i);
+        let help = arg.get_help().unwrap().to_string();
+        assert!(help.contains(&format!("[{variable}")), "{option}: {help}");
+    }
+    assert!(known.is_empty(), "{known:?}");
+}
+
+#[test]
 fn names_on_the_command_line_set_the_records_of_the_file_aside() {
     let etc = Etc::with(format!("interval = '1m'\n{RECORD}"));
     let settings = etc.load(&named("other.example.com"), &Env::default()).unwrap();

@@ -1,0 +1,124 @@
+//! What ends a command early, and the only place where it is put into words: the chain of causes once,
+//! then hints.
+//!
+//! Hints stand here and not with the errors, because they speak of options, files and habits that the
+//! modules below know nothing of.
+
+use std::error::Error;
+use std::io::{self, Write};
+
+use super::Exit;
+use crate::config::{self, Faults, Problem};
+use crate::transport;
+
+/// An error together with the status to end with.
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    error: Box<dyn Error + Send + Sync>,
+}
+
+impl Failure {
+    pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { exit, error: error.into() }
+    }
+
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Writes `error:` with the chain of causes and `hint:` lines. An error that tells several things, one
+    /// a line, is several errors.
+    ///
+    /// # Errors
+    /// When `to` can't be written to.
+    pub fn print(&self, to: &mut dyn Write) -> io::Result<()> {
+        let mut text = self.error.to_string();
+        for cause in causes(&*self.error).skip(1) {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+        }
+        for line in text.lines() {
+            writeln!(to, "error: {line}")?;
+        }
+        for hint in causes(&*self.error).filter_map(hint) {
+            writeln!(to, "hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl From<Faults> for Failure {
+    fn from(faults: Faults) -> Self {
+        Self::new(if faults.are_usage() { Exit::Usage } else { Exit::Misconfigured }, faults)
+    }
+}
+
+/// Of writing to standard output or starting up, which have no status of their own.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(Exit::Failure, error)
+    }
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// What helps against an error, where that can be said.
+fn hint(error: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(faults) = error.downcast_ref::<Faults>()
+        && faults.iter().any(|fault| fault.problem == Problem::NothingToPin)
+    {
+        return Some(format!(
+            "name one with --name, or put a [[record]] into {}, or into the file that --config names",
+            config::DEFAULT_FILE
+        ));
+    }
+    match error.downcast_ref()? {
+        transport::Error::Certificate { out_of_time: true, .. } => Some(
+            "certificates are judged by this machine's clock: it may be wrong (see timedatectl)".to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Overrides;
+    use crate::env::Env;
+
+    fn printed(failure: &Failure) -> String {
+        let mut out = Vec::new();
+        failure.print(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("could not list the zones")]
+    struct Outer(#[source] transport::Error);
+
+    #[test]
+    fn a_chain_is_joined_once_and_hints_follow() {
+        let refused =
+            transport::Error::Certificate { host: "r53.test".to_owned(), out_of_time: true, source: None };
+        let failure = Failure::new(Exit::TryAgain, Outer(refused));
+        insta::assert_snapshot!(printed(&failure), @"
+        error: could not list the zones: the certificate of r53.test was refused
+        hint: certificates are judged by this machine's clock: it may be wrong (see timedatectl)
+        ");
+    }
+
+    #[test]
+    fn every_fault_of_a_configuration_is_an_error_of_its_own() {
+        let overrides =
+            Overrides { watch: Some("1".to_owned()), ttl: Some("x".to_owned()), ..Overrides::default() };
+        let failure = Failure::from(config::load(&overrides, &Env::default()).unwrap_err());
+        assert_eq!(failure.exit(), Exit::Usage);
+        insta::assert_snapshot!(printed(&failure), @"
+        error: --ttl: expected a name beside it (--name or PIN53_NAME), found none
+        error: --watch: expected a duration of 1s to 24h, like 5s, found '1'
+        ");
+    }
+}
