@@ -23,6 +23,16 @@ impl Failure {
         Self { exit, error: error.into() }
     }
 
+    /// Standard output doesn't take what a command has to say.
+    pub fn output(error: io::Error) -> Self {
+        Self::new(Exit::Failure, SystemError::Output(error))
+    }
+
+    /// The operating system refuses what a runtime needs.
+    pub fn start(error: io::Error) -> Self {
+        Self::new(Exit::Failure, SystemError::Start(error))
+    }
+
     pub fn exit(&self) -> Exit {
         self.exit
     }
@@ -54,11 +64,13 @@ impl From<Faults> for Failure {
     }
 }
 
-/// Of writing to standard output or starting up, which have no status of their own.
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::new(Exit::Failure, error)
-    }
+/// What the operating system may refuse a command of ours.
+#[derive(Debug, thiserror::Error)]
+enum SystemError {
+    #[error("could not write to standard output")]
+    Output(#[source] io::Error),
+    #[error("could not start")]
+    Start(#[source] io::Error),
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

@@ -14,7 +14,7 @@ mod runtime;
 mod sandbox;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, Write};
 
 use arguments::Command;
 pub use exit::Exit;
@@ -32,12 +32,9 @@ pub fn main(
 ) -> Exit {
     let done = match arguments::parse(arguments) {
         Ok(command) => dispatch(command, env, out),
-        Err(answer) => return answered(&answer, out, err),
+        Err(answer) => answered(&answer, out, err),
     };
-    let done = done.and_then(|exit| {
-        out.flush()?;
-        Ok(exit)
-    });
+    let done = done.and_then(|exit| out.flush().map(|()| exit).map_err(Failure::output));
     done.unwrap_or_else(|failure| {
         // Whoever closed standard error doesn't want to know; the status tells all the same.
         let _ = failure.print(err);
@@ -54,12 +51,19 @@ fn dispatch(command: Command, env: &Env, out: &mut dyn Write) -> Result<Exit, Fa
     }
 }
 
-/// Gives out help, version or what is wrong with the arguments. Help into a closed pipe, as with
-/// `pin53 --help | head`, is no failure.
-fn answered<'a>(answer: &clap::Error, out: &'a mut dyn Write, err: &'a mut dyn Write) -> Exit {
-    let (to, exit) = if answer.use_stderr() { (err, Exit::Usage) } else { (out, Exit::Ok) };
-    let _ = write!(to, "{}", answer.render()).and_then(|()| to.flush());
-    exit
+/// Gives out help, version or what is wrong with the arguments.
+fn answered(answer: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Failure> {
+    let answer_text = answer.render().to_string();
+    if answer.use_stderr() {
+        // As for a failure: the status tells.
+        let _ = err.write_all(answer_text.as_bytes());
+        return Ok(Exit::Usage);
+    }
+    match out.write_all(answer_text.as_bytes()).and_then(|()| out.flush()) {
+        // `pin53 --help | head` has read what it wanted.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::output(error)),
+        _ => Ok(Exit::Ok),
+    }
 }
 
 #[cfg(test)]
@@ -130,22 +134,29 @@ mod tests {
         ");
     }
 
-    /// A writer that nobody reads from.
-    struct Closed;
+    /// A writer that takes nothing.
+    struct Stuck(io::ErrorKind);
 
-    impl Write for Closed {
-        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
-            Err(std::io::ErrorKind::BrokenPipe.into())
+    impl Write for Stuck {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
         }
 
-        fn flush(&mut self) -> std::io::Result<()> {
+        fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
     }
 
     #[test]
-    fn help_that_nobody_reads_is_no_failure() {
-        let line = ["pin53", "--help"].map(OsString::from);
-        assert_eq!(main(line, &Env::default(), &mut Closed, &mut Closed), Exit::Ok);
+    fn help_that_is_not_read_to_its_end_is_no_failure_but_a_full_disk_is() {
+        let help = |kind| {
+            let (line, mut err) = (["pin53", "--help"].map(OsString::from), Vec::new());
+            let exit = main(line, &Env::default(), &mut Stuck(kind), &mut err);
+            (exit, String::from_utf8(err).unwrap())
+        };
+        assert_eq!(help(io::ErrorKind::BrokenPipe), (Exit::Ok, String::new()));
+        let (exit, err) = help(io::ErrorKind::StorageFull);
+        assert_eq!(exit, Exit::Failure);
+        insta::assert_snapshot!(err, @"error: could not write to standard output: no storage space");
     }
 }

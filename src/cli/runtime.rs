@@ -9,5 +9,6 @@ use super::{Exit, Failure};
 /// # Errors
 /// The command's own, or that the operating system refuses what a runtime needs.
 pub(super) fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Failure::start)?.block_on(command)
 }
