@@ -124,8 +124,13 @@ mod tests {
 
     #[test]
     fn every_fault_of_a_configuration_is_an_error_of_its_own() {
-        let overrides =
-            Overrides { watch: Some("1".to_owned()), ttl: Some("x".to_owned()), ..Overrides::default() };
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let overrides = Overrides {
+            config: Some(file.path().to_owned()),
+            watch: Some("1".to_owned()),
+            ttl: Some("x".to_owned()),
+            ..Overrides::default()
+        };
         let failure = Failure::from(config::load(&overrides, &Env::default()).unwrap_err());
         assert_eq!(failure.exit(), Exit::Usage);
         insta::assert_snapshot!(printed(&failure), @"
