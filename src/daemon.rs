@@ -66,7 +66,10 @@ pub async fn run(reconciler: Arc<Reconciler>, settings: Settings, stop: impl Fut
             Some(_) = followed.join_next() => {}
             _ = ticks.tick() => {
                 let cycle = cycle(&reconciler, &mut watched, settings, &mut followed);
-                if unless_stopped(&mut stop, &reconciler, cycle).await.is_none() {
+                if let Err(stopped) = unless_stopped(&mut stop, &reconciler, cycle).await {
+                    if stopped.changing {
+                        tracing::warn!("stopped while a change was on its way: could not confirm it");
+                    }
                     return;
                 }
             }
@@ -74,26 +77,34 @@ pub async fn run(reconciler: Arc<Reconciler>, settings: Settings, stop: impl Fut
     }
 }
 
-/// Runs `work` to its end; `None` when `stop` came first. A change that is on its way by then is
-/// given a moment to be answered, so that what became of it can be told.
+/// `stop` came before the work was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped {
+    /// A change was on its way, and its answer didn't come in time.
+    pub changing: bool,
+}
+
+/// Runs `work` to its end, or until `stop`. A change that is on its way by then is given a moment
+/// to be answered, so that what became of it can be told.
+///
+/// # Errors
+/// [`Stopped`] when `stop` came first.
 pub async fn unless_stopped<T>(
     stop: &mut (impl Future<Output = ()> + Unpin),
     reconciler: &Reconciler,
     work: impl Future<Output = T>,
-) -> Option<T> {
+) -> Result<T, Stopped> {
     let mut work = std::pin::pin!(work);
     tokio::select! {
         biased;
-        done = &mut work => return Some(done),
+        done = &mut work => return Ok(done),
         () = stop => {}
     }
-    if reconciler.client().is_changing() {
-        if let Ok(done) = tokio::time::timeout(GRACE, work).await {
-            return Some(done);
-        }
-        tracing::warn!("stopped while a change was on its way: could not confirm it");
+    let changing = reconciler.client().is_changing();
+    if changing && let Ok(done) = tokio::time::timeout(GRACE, work).await {
+        return Ok(done);
     }
-    None
+    Err(Stopped { changing })
 }
 
 /// One look at the sources, and a round for the records that it, or the time, makes due.

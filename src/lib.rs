@@ -51,7 +51,9 @@
 pub mod apply;
 pub mod aws;
 pub mod causes;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod daemon;
 pub mod desired;
 pub mod dns;

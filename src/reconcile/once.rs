@@ -39,10 +39,10 @@ impl Reconciler {
         round
     }
 
-    /// What is reported when a round is broken off.
+    /// What is reported when a round is broken off, perhaps with a change on its way.
     #[must_use]
-    pub fn broken_off(&self) -> Round {
-        let (outcome, reason) = if self.client.is_changing() {
+    pub fn broken_off(&self, changing: bool) -> Round {
+        let (outcome, reason) = if changing {
             (Outcome::Unconfirmed, "stopped while a change was on its way")
         } else {
             (Outcome::Left, "stopped before anything was decided")

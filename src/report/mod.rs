@@ -183,7 +183,9 @@ fn class_of(error: &route53::Error) -> Class {
     }
 }
 
-fn hint_for(error: &route53::Error) -> Option<String> {
+/// What a person can do about an error of the Route 53 client.
+#[must_use]
+pub fn hint_for(error: &route53::Error) -> Option<String> {
     use route53::Error as E;
     let hint = match error {
         E::Credentials(credentials::Error::Metadata(error)) => return error.hint().map(str::to_owned),

@@ -23,7 +23,8 @@ const FLOORS: &[&[&str]] = &[
 ];
 
 /// The sandbox is a second pair of eyes: what it knows of AWS it must not have from the client.
-const SANDBOX_MAY_USE: &[&str] = &["causes", "clock", "dns", "listen", "secret", "sign", "template", "transport"];
+const SANDBOX_MAY_USE: &[&str] =
+    &["causes", "clock", "dns", "listen", "secret", "sign", "template", "transport"];
 
 fn floor_of(module: &str) -> usize {
     let found = FLOORS.iter().position(|floor| floor.contains(&module));
@@ -46,7 +47,10 @@ fn imports(text: &str) -> BTreeSet<String> {
         for (at, _) in text.match_indices(root) {
             let rest = &text[at + root.len()..];
             let name: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-            assert!(!rest.starts_with('{'), "import one module a line, so that the floors can be read: {root}{{");
+            assert!(
+                !rest.starts_with('{'),
+                "import one module a line, so that the floors can be read: {root}{{"
+            );
             found.insert(name);
         }
     }
@@ -75,7 +79,11 @@ fn every_module_imports_from_floors_below_its_own() {
                     file.display()
                 );
                 if module == "sandbox" && import != "sandbox" {
-                    assert!(SANDBOX_MAY_USE.contains(&import.as_str()), "{} imports {import}", file.display());
+                    assert!(
+                        SANDBOX_MAY_USE.contains(&import.as_str()),
+                        "{} imports {import}",
+                        file.display()
+                    );
                 }
             }
         }

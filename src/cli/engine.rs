@@ -1,0 +1,121 @@
+//! Puts together, from settings and environment, what reconciles.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use http::Uri;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Exit, Failure};
+use crate::aws::credentials::Chain;
+use crate::aws::endpoint::Endpoint;
+use crate::aws::route53::{self, Client};
+use crate::causes::with_causes;
+use crate::clock::{ServerClock, SystemClock};
+use crate::config::Settings;
+use crate::env::Env;
+use crate::imds::{self, Imds};
+use crate::reconcile::{Mode, Parts, Reconciler};
+use crate::report::{self, Class, Round};
+use crate::state::State;
+use crate::transport::{HttpClient, Meter, TrustedRoots};
+
+/// A reconciler for these settings, with its connection to Route 53 being opened already: by the
+/// time the metadata is read, its handshakes are over.
+///
+/// # Errors
+/// When one of AWS's variables, or what it names, can't be used.
+pub(super) fn reconciler(settings: &Settings, env: &Env, mode: Mode) -> Result<Reconciler, Failure> {
+    let wrong = |error: Box<dyn std::error::Error + Send + Sync>| Failure::new(Exit::Misconfigured, error);
+    let metadata = imds::Settings::from_env(env).map_err(|error| wrong(error.into()))?;
+    let endpoint = Endpoint::from_env(env).map_err(|error| wrong(error.into()))?;
+    let roots =
+        env.get("AWS_CA_BUNDLE").map_or_else(|| Ok(TrustedRoots::compiled_in()), TrustedRoots::from_bundle);
+    let roots = roots.map_err(|error| wrong(error.into()))?;
+
+    let to_route53 = HttpClient::new(route53::TRANSPORT, &roots).map_err(|error| wrong(error.into()))?;
+    let to_metadata = HttpClient::new(imds::TRANSPORT, &roots).map_err(|error| wrong(error.into()))?;
+    let (to_route53, to_metadata) = (Arc::new(to_route53), Arc::new(to_metadata));
+
+    let requests = Arc::new(AtomicU64::new(0));
+    let clock = Arc::new(ServerClock::default());
+    let state = Arc::new(match &settings.state_dir {
+        Some(directory) => {
+            let (state, error) = State::load(directory);
+            if let Some(error) = error {
+                tracing::warn!("{}", with_causes(&error));
+            }
+            state
+        }
+        None => State::in_memory(),
+    });
+    let metered = Arc::new(Meter::new(to_metadata, Arc::clone(&requests)));
+    let imds = Arc::new(Imds::new(metadata, metered, Arc::clone(&clock)));
+    let credentials = Chain::new(env.clone(), Arc::clone(&imds), Arc::clone(&clock), Arc::clone(&state));
+    let client = Client::new(route53::Parts {
+        transport: Arc::new(Meter::new(Arc::<HttpClient>::clone(&to_route53), Arc::clone(&requests))),
+        endpoint: endpoint.clone(),
+        credentials: Arc::new(credentials),
+        clock,
+        machine: Arc::new(SystemClock),
+        state: Arc::clone(&state),
+        signing: settings.signing,
+    });
+    let client = Arc::new(client.map_err(|error| wrong(error.into()))?);
+    if let Ok(uri) = endpoint.url.parse::<Uri>() {
+        tokio::spawn(async move { to_route53.preconnect(&uri).await });
+    }
+    Ok(Reconciler::new(Parts { rules: settings.rules.clone(), imds, client, state, requests, mode }))
+}
+
+/// Resolves at the first SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the operating system doesn't let us listen for them.
+pub(super) fn stop_signal() -> Result<impl Future<Output = ()> + Unpin, Failure> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::start)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::start)?;
+    Ok(Box::pin(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }))
+}
+
+/// Prints a round, and tells what to end with.
+///
+/// # Errors
+/// When standard output can't be written to.
+pub(super) fn show(
+    round: &Round,
+    json: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let printed = if json {
+        report::json(round).map_err(io::Error::from).and_then(|text| writeln!(out, "{text}"))
+    } else {
+        round.entries.iter().try_for_each(|entry| writeln!(out, "{}", report::line(entry)))
+    };
+    printed.map_err(Failure::output)?;
+    let mut hints: Vec<&str> = round.entries.iter().filter_map(|entry| entry.hint.as_deref()).collect();
+    hints.dedup();
+    for hint in hints {
+        // Whoever closed standard error doesn't want to know; the status tells all the same.
+        let _ = writeln!(err, "hint: {hint}");
+    }
+    Ok(exit_of(round.class()))
+}
+
+fn exit_of(class: Class) -> Exit {
+    match class {
+        Class::Fine => Exit::Ok,
+        Class::Other => Exit::Failure,
+        Class::TryAgain => Exit::TryAgain,
+        Class::Refused => Exit::Refused,
+        Class::NotPermitted => Exit::NotPermitted,
+        Class::Misconfigured => Exit::Misconfigured,
+    }
+}

@@ -1,0 +1,72 @@
+//! `pin53`, `pin53 run` and `--once`: the daemon, and one reconcile.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use super::{Exit, Failure, engine, log, runtime};
+use crate::config::{self, Overrides, Settings};
+use crate::daemon::{self, unless_stopped};
+use crate::env::Env;
+use crate::reconcile::Mode;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub(super) struct Args {
+    /// One reconcile, then exit
+    #[arg(long, help_heading = "What to do")]
+    pub once: bool,
+    /// Say what would change, change nothing
+    #[arg(long, help_heading = "What to do")]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub overrides: Overrides,
+    /// With --once: one JSON object on stdout
+    #[arg(long, requires = "once", help_heading = "Output")]
+    pub json: bool,
+}
+
+const EXAMPLE: &str = "\
+Example:
+  pin53 run --once --name vpn.example.com --wait off";
+
+/// # Errors
+/// When the configuration is wrong, or the whole run fails; a name that fails is told in the output.
+pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Failure> {
+    let settings = config::load(&args.overrides, env)?;
+    log::install(settings.log.clone());
+    runtime::block_on(async {
+        if args.once {
+            once(&settings, args, env, out, err).await
+        } else {
+            run_daemon(&settings, args, env).await
+        }
+    })
+}
+
+impl Args {
+    fn mode(&self) -> Mode {
+        if self.dry_run { Mode::Say } else { Mode::Act }
+    }
+}
+
+async fn once(
+    settings: &Settings,
+    args: &Args,
+    env: &Env,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let mut stop = engine::stop_signal()?;
+    let reconciler = engine::reconciler(settings, env, args.mode())?;
+    let round = unless_stopped(&mut stop, &reconciler, reconciler.once(settings.wait)).await;
+    let round = round.unwrap_or_else(|stopped| reconciler.broken_off(stopped.changing));
+    engine::show(&round, args.json, out, err)
+}
+
+async fn run_daemon(settings: &Settings, args: &Args, env: &Env) -> Result<Exit, Failure> {
+    let stop = engine::stop_signal()?;
+    let reconciler = engine::reconciler(settings, env, args.mode())?;
+    let rhythm = daemon::Settings { watch: settings.watch, interval: settings.interval };
+    daemon::run(Arc::new(reconciler), rhythm, stop).await;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,159 @@
+//! The configuration file: where it is, and its keys against the table of known ones.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ::config::{ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
+
+use super::Overrides;
+use super::fault::{Fault, Faults, Place, Problem};
+use super::keys::{self, CONFIG_VARIABLE, RECORD, RECORDS, SETTINGS};
+use super::layers::Layer;
+use crate::env::Env;
+
+/// Reads the file that is named, or else the default one if it is there, and leaves what pin53 doesn't
+/// know out of it.
+pub(super) fn layer(
+    overrides: &Overrides,
+    env: &Env,
+    default: &Path,
+    faults: &mut Faults,
+) -> (Option<PathBuf>, Layer) {
+    let (named_by, path) = match (&overrides.config, env.get(CONFIG_VARIABLE)) {
+        (Some(path), _) => (Some(Place::Option("--config".to_owned())), path.clone()),
+        (None, Some(path)) => (Some(Place::Variable(CONFIG_VARIABLE.to_owned())), PathBuf::from(path)),
+        (None, None) => (None, default.to_owned()),
+    };
+    let text = match fs::read(&path) {
+        Ok(bytes) => String::from_utf8(bytes).map_err(|error| Problem::Unreadable {
+            expected: "UTF-8",
+            found: error.utf8_error().to_string(),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match named_by {
+            Some(place) => {
+                let problem = Problem::Unreadable {
+                    expected: "a file",
+                    found: format!("nothing at {}", path.display()),
+                };
+                faults.push(Fault { place, key: None, problem });
+                return (None, Layer::default());
+            }
+            None => return (None, Layer::default()),
+        },
+        Err(error) => Err(Problem::Unreadable { expected: "a readable file", found: error.to_string() }),
+    };
+    let tree = text.and_then(|text| {
+        let parsed = File::from_str(&text, FileFormat::Toml).collect();
+        parsed.map_err(|error| Problem::Unreadable { expected: "TOML", found: syntax(&error) })
+    });
+    let mut known = Map::new();
+    match tree {
+        Ok(tree) => {
+            let mut walk = Walk { path: &path, faults };
+            known = walk.settings(tree, "");
+        }
+        Err(problem) => faults.push(Fault { place: Place::File(path.clone()), key: None, problem }),
+    }
+    (Some(path), Layer(known))
+}
+
+/// What is wrong and where, in one line: the parser draws a picture of the place, whose first line tells
+/// line and column and whose last line tells what is wrong.
+fn syntax(error: &ConfigError) -> String {
+    let text = match error {
+        ConfigError::FileParse { cause, .. } => cause.to_string(),
+        other => other.to_string(),
+    };
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    match (lines.next(), lines.next_back()) {
+        (Some(first), Some(last)) => {
+            format!("{}: {last}", first.trim_start_matches("TOML parse error at "))
+        }
+        (Some(only), None) => only.to_owned(),
+        _ => text,
+    }
+}
+
+/// A walk over the file's tree with the key path at hand.
+struct Walk<'a> {
+    path: &'a Path,
+    faults: &'a mut Faults,
+}
+
+impl Walk<'_> {
+    /// The settings of a table below `section` ("" or "aws.") that pin53 knows.
+    fn settings(&mut self, table: Map<String, Value>, section: &str) -> Map<String, Value> {
+        let mut known = Map::new();
+        for (key, value) in sorted(table) {
+            let path = format!("{section}{key}");
+            let below = format!("{path}.");
+            if path == RECORDS {
+                if let Some(records) = self.records(value) {
+                    known.insert(key, Value::new(None, records));
+                }
+            } else if SETTINGS.iter().any(|setting| setting.in_file && setting.path == path) {
+                known.insert(key, value);
+            } else if SETTINGS.iter().any(|setting| setting.in_file && setting.path.starts_with(&below)) {
+                match value.kind {
+                    ValueKind::Table(table) => {
+                        let inner = self.settings(table, &below);
+                        known.insert(key, Value::new(None, inner));
+                    }
+                    _ => self.misshapen(&path, &format!("a table ([{path}])"), &value),
+                }
+            } else {
+                self.unknown(&path, &key, keys::nearest_path(&path));
+            }
+        }
+        known
+    }
+
+    fn records(&mut self, value: Value) -> Option<Vec<Value>> {
+        let expected = format!("a list of tables ([[{RECORDS}]])");
+        let ValueKind::Array(items) = value.kind else {
+            self.misshapen(RECORDS, &expected, &value);
+            return None;
+        };
+        let mut records = Vec::with_capacity(items.len());
+        for (i, item) in items.into_iter().enumerate() {
+            let ValueKind::Table(table) = item.kind else {
+                self.misshapen(&format!("{RECORDS}[{i}]"), &expected, &item);
+                continue;
+            };
+            let mut known = Map::new();
+            for (key, value) in sorted(table) {
+                if RECORD.iter().any(|setting| setting.path == key) {
+                    known.insert(key, value);
+                } else {
+                    let nearest = keys::nearest_path(&format!("{RECORDS}.{key}"));
+                    self.unknown(&format!("{RECORDS}[{i}].{key}"), &key, nearest);
+                }
+            }
+            records.push(Value::new(None, known));
+        }
+        Some(records)
+    }
+
+    fn unknown(&mut self, path: &str, key: &str, nearest: Option<String>) {
+        self.fault(path, Problem::Unknown { found: key.to_owned(), nearest });
+    }
+
+    fn misshapen(&mut self, path: &str, expected: &str, value: &Value) {
+        if let Err(text) = super::read::mismatch::<()>(expected, value) {
+            self.fault(path, Problem::Value(text));
+        }
+    }
+
+    fn fault(&mut self, path: &str, problem: Problem) {
+        let place = Place::File(self.path.to_owned());
+        self.faults.push(Fault { place, key: Some(path.to_owned()), problem });
+    }
+}
+
+/// In the order of the alphabet, since the parser's map has none.
+fn sorted(table: Map<String, Value>) -> Vec<(String, Value)> {
+    let mut entries: Vec<_> = table.into_iter().collect();
+    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+    entries
+}

@@ -1,0 +1,176 @@
+//! The settings there are: a line for each, with its place in the file, its option and how it is read.
+//!
+//! The variable follows from the path: `aws.signing` is `PIN53_AWS__SIGNING`. A record's settings can be
+//! given for the names of `--name` only, as `PIN53_RECORD__TTL` or, where there is an option, `PIN53_TTL`.
+
+use ::config::Value;
+
+use super::read::{self, Reading, ZoneText};
+use super::{Overrides, Settings};
+use crate::dns::{Name, RecordType, Ttl};
+use crate::source::Source;
+
+/// What every variable of pin53's begins with.
+pub(super) const PREFIX: &str = "PIN53_";
+/// The variable that names the file.
+pub(super) const CONFIG_VARIABLE: &str = "PIN53_CONFIG";
+/// The list in the file that holds the records.
+pub(super) const RECORDS: &str = "record";
+
+/// What an option was given, once or several times.
+type Given = fn(&Overrides) -> &[String];
+
+/// One setting, which is read into a `T`.
+pub(super) struct Key<T: 'static> {
+    /// Where it stands in the file, below what `T` is for.
+    pub path: &'static str,
+    /// Whether the file has it too.
+    pub in_file: bool,
+    option: Option<(&'static str, Given)>,
+    read: fn(&mut T, &Value) -> Reading<()>,
+}
+
+/// A record's settings on their way to a rule.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub name: Option<Name>,
+    pub rtype: Option<RecordType>,
+    pub sources: Option<Vec<Source>>,
+    pub ttl: Option<Ttl>,
+    pub zone: Option<ZoneText>,
+    pub private: bool,
+    pub allow_private: bool,
+}
+
+#[rustfmt::skip]
+pub(super) const SETTINGS: &[Key<Settings>] = &[
+    setting("interval", |s, v| put(&mut s.interval, read::duration(v, &read::INTERVAL))).option("--interval", |o| o.interval.as_slice()),
+    setting("watch", |s, v| put(&mut s.watch, read::duration(v, &read::WATCH))).option("--watch", |o| o.watch.as_slice()),
+    setting("wait", |s, v| put(&mut s.wait, read::wait(v))).option("--wait", |o| o.wait.as_slice()),
+    setting("state", |s, v| put(&mut s.state_dir, read::directory(v).map(Some))),
+    setting("aws.signing", |s, v| put(&mut s.signing, read::parsed(v, "auto, aws3-https or sigv4"))).option("--signing", |o| o.signing.as_slice()),
+    setting("log", |s, v| put(&mut s.log.filter, read::log_filter(v))).not_in_file(),
+    setting("log_format", |s, v| put(&mut s.log.format, read::log_format(v))).option("--log-format", |o| o.log_format.as_slice()).not_in_file(),
+];
+
+#[rustfmt::skip]
+pub(super) const RECORD: &[Key<Draft>] = &[
+    of_record("name", |d, v| put(&mut d.name, read::name(v).map(Some))).option("--name", |o| &o.name),
+    of_record("type", |d, v| put(&mut d.rtype, read::record_type(v).map(Some))).option("--type", |o| o.rtype.as_slice()),
+    of_record("source", |d, v| put(&mut d.sources, read::one_or_more(v, |v| read::parsed(v, "a source")).map(Some))).option("--source", |o| &o.source),
+    of_record("ttl", |d, v| put(&mut d.ttl, read::ttl(v).map(Some))).option("--ttl", |o| o.ttl.as_slice()),
+    of_record("zone", |d, v| put(&mut d.zone, read::zone(v).map(Some))).option("--zone", |o| o.zone.as_slice()),
+    of_record("private", |d, v| put(&mut d.private, read::flag(v))),
+    of_record("allow_private", |d, v| put(&mut d.allow_private, read::flag(v))),
+];
+
+const fn setting(path: &'static str, read: fn(&mut Settings, &Value) -> Reading<()>) -> Key<Settings> {
+    Key { path, in_file: true, option: None, read }
+}
+
+const fn of_record(path: &'static str, read: fn(&mut Draft, &Value) -> Reading<()>) -> Key<Draft> {
+    Key { path, in_file: true, option: None, read }
+}
+
+fn put<T>(place: &mut T, reading: Reading<T>) -> Reading<()> {
+    *place = reading?;
+    Ok(())
+}
+
+impl<T> Key<T> {
+    const fn option(mut self, name: &'static str, given: Given) -> Self {
+        self.option = Some((name, given));
+        self
+    }
+
+    const fn not_in_file(mut self) -> Self {
+        self.in_file = false;
+        self
+    }
+
+    pub(super) fn read(&self, value: &Value, into: &mut T) -> Reading<()> {
+        (self.read)(into, value)
+    }
+
+    #[cfg(test)]
+    pub(super) fn option_name(&self) -> Option<&'static str> {
+        self.option.map(|(name, _)| name)
+    }
+
+    /// The option's name and the values it was given.
+    pub(super) fn given<'a>(&self, overrides: &'a Overrides) -> Option<(&'static str, &'a [String])> {
+        self.option.map(|(name, given)| (name, given(overrides)))
+    }
+}
+
+impl Key<Settings> {
+    pub(super) fn variable(&self) -> String {
+        variable(self.path)
+    }
+}
+
+impl Key<Draft> {
+    /// The variables for the records of `--name`, the one that wins first.
+    pub(super) fn variables(&self) -> impl Iterator<Item = String> {
+        let short = self.option.map(|_| variable(self.path));
+        short.into_iter().chain([variable(&format!("{RECORDS}.{}", self.path))])
+    }
+}
+
+/// The variable for a path of the file.
+pub(super) fn variable(path: &str) -> String {
+    format!("{PREFIX}{}", path.replace('.', "__").to_ascii_uppercase())
+}
+
+/// Every variable that pin53 reads settings from.
+pub(super) fn variables() -> impl Iterator<Item = String> {
+    let settings = SETTINGS.iter().map(Key::variable);
+    let records = RECORD.iter().flat_map(Key::variables);
+    settings.chain(records).chain([CONFIG_VARIABLE.to_owned()])
+}
+
+/// Every path that the file may hold, a record's below `record`.
+fn paths() -> impl Iterator<Item = String> {
+    let settings = SETTINGS.iter().filter(|key| key.in_file).map(|key| key.path.to_owned());
+    settings.chain(RECORD.iter().map(|key| format!("{RECORDS}.{}", key.path)))
+}
+
+/// What someone who wrote `path` is likely to have meant: one letter in three may be wrong, or its section,
+/// which is told then.
+pub(super) fn nearest_path(path: &str) -> Option<String> {
+    let (section, word) = split(path);
+    let distance = |candidate: &str| {
+        let (other_section, other_word) = split(candidate);
+        let elsewhere = usize::from(section != other_section);
+        let whole = strsim::damerau_levenshtein(path, candidate);
+        whole.min(strsim::damerau_levenshtein(word, other_word) + elsewhere)
+    };
+    let nearest = nearest(paths(), distance, word)?;
+    Some(match split(&nearest) {
+        (same, word) if same == section => format!("'{word}'"),
+        ("", word) => format!("'{word}', above the first section"),
+        _ => format!("'{nearest}'"),
+    })
+}
+
+/// The variable that someone who wrote `name` is likely to have meant.
+pub(super) fn nearest_variable(name: &str) -> Option<String> {
+    let upper = name.to_ascii_uppercase();
+    let word = name.get(PREFIX.len()..).unwrap_or_default();
+    let nearest = nearest(variables(), |candidate| strsim::damerau_levenshtein(&upper, candidate), word)?;
+    Some(format!("'{nearest}'"))
+}
+
+fn nearest(
+    candidates: impl Iterator<Item = String>,
+    distance: impl Fn(&str) -> usize,
+    word: &str,
+) -> Option<String> {
+    let limit = word.chars().count() / 3 + 1;
+    let (near, nearest) = candidates.map(|c| (distance(&c), c)).min_by_key(|(distance, _)| *distance)?;
+    (near <= limit).then_some(nearest)
+}
+
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('.').unwrap_or(("", path))
+}

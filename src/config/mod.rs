@@ -1,0 +1,142 @@
+//! Configuration: raw layers in, checked settings out, with every fault at once.
+//!
+//! An option stands over the environment, the environment over the file, the file over the default. Knows
+//! every module's settings and is known by none of them. Not here: AWS's own variables, which `aws` reads
+//! as AWS's tools do, and the spelling of commands, which is `cli`'s.
+
+mod fault;
+mod file;
+mod keys;
+mod layers;
+mod overrides;
+mod read;
+mod rules;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use crate::aws::Signing;
+use crate::desired::Rule;
+use crate::env::Env;
+use crate::reconcile::Wait;
+pub use fault::{Fault, Faults, Place, Problem};
+use keys::SETTINGS;
+use layers::Layers;
+pub use overrides::Overrides;
+
+/// The file that is read when none is named, if it is there.
+pub const DEFAULT_FILE: &str = "/etc/pin53/pin53.toml";
+
+/// All that was configured, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The records to keep: at least one, each name and type once.
+    pub rules: Vec<Rule>,
+    /// From one audit against Route 53 to the next.
+    pub interval: Duration,
+    /// From one look at the sources to the next.
+    pub watch: Duration,
+    pub wait: Wait,
+    pub signing: Signing,
+    /// Where state is kept; `None` where there is no place for it.
+    pub state_dir: Option<PathBuf>,
+    pub log: Log,
+}
+
+/// What is logged, and how it looks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Log {
+    pub format: LogFormat,
+    pub filter: Targets,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            rules: Vec::new(),
+            interval: Duration::from_secs(5 * 60),
+            watch: Duration::from_secs(5),
+            wait: Wait::For(Duration::from_secs(2 * 60)),
+            signing: Signing::default(),
+            state_dir: None,
+            log: Log { format: LogFormat::default(), filter: Targets::new().with_default(LevelFilter::INFO) },
+        }
+    }
+}
+
+/// Reads all layers, the configuration file from disk.
+///
+/// # Errors
+/// With every fault that is in them: unknown keys and variables, values that can't be, a file that can't be
+/// read, and nothing to pin.
+pub fn load(overrides: &Overrides, env: &Env) -> Result<Settings, Faults> {
+    load_or(Path::new(DEFAULT_FILE), overrides, env)
+}
+
+fn load_or(default_file: &Path, overrides: &Overrides, env: &Env) -> Result<Settings, Faults> {
+    let mut faults = Faults::default();
+    let layers = Layers::read(overrides, env, default_file, &mut faults);
+    let mut settings = Settings::default();
+    for key in SETTINGS {
+        if let Some(value) = layers.get(key.path)
+            && let Err(text) = key.read(value, &mut settings)
+        {
+            faults.push(layers.fault(value, key.path, text));
+        }
+    }
+    settings.rules = rules::rules(&layers, &mut faults);
+    if settings.rules.is_empty() && faults.is_empty() {
+        faults.push(Fault { place: Place::Nowhere, key: None, problem: Problem::NothingToPin });
+    }
+    if settings.state_dir.is_none() {
+        settings.state_dir = state_directory(env);
+    }
+    faults.unless_any(settings)
+}
+
+/// What the environment says about logging, for commands that have no other settings.
+///
+/// # Errors
+/// When it says something that can't be.
+pub fn log(env: &Env, default_level: LevelFilter) -> Result<Log, Faults> {
+    let mut settings = Settings::default();
+    settings.log.filter = Targets::new().with_default(default_level);
+    let mut faults = Faults::default();
+    for key in SETTINGS.iter().filter(|key| !key.in_file) {
+        let variable = key.variable();
+        if let Some(value) = env.get(&variable)
+            && let Err(text) = key.read(&value.into(), &mut settings)
+        {
+            faults.push(Fault { place: Place::Variable(variable), key: None, problem: Problem::Value(text) });
+        }
+    }
+    faults.unless_any(settings.log)
+}
+
+/// Where state goes when no setting says: what systemd made for us, or else the user's own place.
+///
+/// Spec: <https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#RuntimeDirectory=>,
+/// <https://specifications.freedesktop.org/basedir-spec/latest/>
+fn state_directory(env: &Env) -> Option<PathBuf> {
+    // Several directories of one unit are joined by colons.
+    let by_systemd = env.get("STATE_DIRECTORY").and_then(|list| list.split(':').next());
+    // The base directory specification has relative paths ignored.
+    let absolute = |name: &str| env.get(name).map(Path::new).filter(|path| path.is_absolute());
+    by_systemd
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| Some(absolute("XDG_STATE_HOME")?.join("pin53")))
+        .or_else(|| Some(absolute("HOME")?.join(".local/state/pin53")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! How a raw value becomes a setting, or a sentence of what was expected and what was found.
+//!
+//! Environment and options can only say text, so truth values and numbers may be text everywhere.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ::config::{Value, ValueKind};
+use jiff::fmt::friendly::SpanParser;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use super::{LogFormat, Wait};
+use crate::dns::{Name, RecordType, Ttl, ZoneId};
+
+static DURATIONS: SpanParser = SpanParser::new();
+
+/// A setting, or "expected …, found …".
+pub(super) type Reading<T> = Result<T, String>;
+
+/// A duration within bounds that `expected` tells in words.
+pub(super) struct Period {
+    pub bounds: RangeInclusive<Duration>,
+    pub expected: &'static str,
+}
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// More often would spend the account's request rate; less often is no audit.
+pub(super) const INTERVAL: Period = Period {
+    bounds: Duration::from_secs(1)..=Duration::from_secs(7 * DAY),
+    expected: "a duration of 1s to 168h, like 5m",
+};
+
+pub(super) const WATCH: Period = Period {
+    bounds: Duration::from_secs(1)..=Duration::from_secs(DAY),
+    expected: "a duration of 1s to 24h, like 5s",
+};
+
+/// Route 53 is in sync within a minute as a rule (API, GetChange).
+const WAIT: Period = Period {
+    bounds: Duration::from_millis(1)..=Duration::from_secs(HOUR),
+    expected: "'off' or a duration of up to 1h, like 2m",
+};
+
+/// What stands there, for people.
+fn found(value: &Value) -> String {
+    match &value.kind {
+        ValueKind::String(text) => format!("'{text}'"),
+        ValueKind::Table(_) => "a table".to_owned(),
+        ValueKind::Array(_) => "a list".to_owned(),
+        ValueKind::Nil => "nothing".to_owned(),
+        plain => plain.to_string(),
+    }
+}
+
+pub(super) fn mismatch<T>(expected: &str, value: &Value) -> Reading<T> {
+    Err(format!("expected {expected}, found {}", found(value)))
+}
+
+fn text<'a>(value: &'a Value, expected: &str) -> Reading<&'a str> {
+    match &value.kind {
+        ValueKind::String(text) => Ok(text.trim()),
+        _ => mismatch(expected, value),
+    }
+}
+
+/// Text of a type whose own error says what was expected and found.
+pub(super) fn parsed<T: FromStr<Err: Display>>(value: &Value, expected: &str) -> Reading<T> {
+    text(value, expected)?.parse().map_err(|error: T::Err| error.to_string())
+}
+
+pub(super) fn flag(value: &Value) -> Reading<bool> {
+    match &value.kind {
+        ValueKind::Boolean(flag) => Ok(*flag),
+        ValueKind::String(text) if text == "true" => Ok(true),
+        ValueKind::String(text) if text == "false" => Ok(false),
+        _ => mismatch("true or false", value),
+    }
+}
+
+pub(super) fn ttl(value: &Value) -> Reading<Ttl> {
+    match &value.kind {
+        ValueKind::I64(seconds) => seconds.to_string().parse().map_err(|error| format!("{error}")),
+        _ => parsed(value, "a TTL in seconds"),
+    }
+}
+
+pub(super) fn duration(value: &Value, period: &Period) -> Reading<Duration> {
+    let parsed = DURATIONS.parse_unsigned_duration(text(value, period.expected)?);
+    match parsed {
+        Ok(duration) if period.bounds.contains(&duration) => Ok(duration),
+        _ => mismatch(period.expected, value),
+    }
+}
+
+pub(super) fn wait(value: &Value) -> Reading<Wait> {
+    match &value.kind {
+        ValueKind::String(text) if text == "off" => Ok(Wait::Off),
+        _ => duration(value, &WAIT).map(Wait::For),
+    }
+}
+
+pub(super) fn directory(value: &Value) -> Reading<PathBuf> {
+    match text(value, "a directory")? {
+        "" => mismatch("a directory", value),
+        path => Ok(PathBuf::from(path)),
+    }
+}
+
+/// One value or a list of them, none of which may be missing.
+pub(super) fn one_or_more<T>(value: &Value, item: impl Fn(&Value) -> Reading<T>) -> Reading<Vec<T>> {
+    match &value.kind {
+        ValueKind::Array(items) if items.is_empty() => Err("expected at least one, found none".to_owned()),
+        ValueKind::Array(items) => items.iter().map(item).collect(),
+        _ => Ok(vec![item(value)?]),
+    }
+}
+
+/// A name as people write it.
+///
+/// DNS allows any byte in a label, and [`Name`] any ASCII character. Written plainly those are a slip (a
+/// list in one string, words in braces, a URL) and would be published as such, so they have to be escaped.
+pub(super) fn name(value: &Value) -> Reading<Name> {
+    const EXPECTED: &str = "a domain name";
+    let text = text(value, EXPECTED)?;
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*' | '.' | '\\') || !c.is_ascii();
+    match text.chars().find(|&c| !plain(c)) {
+        Some(odd) => Err(format!("expected {EXPECTED}, found '{text}', in which '{odd}' is not escaped")),
+        None => parsed(value, EXPECTED),
+    }
+}
+
+/// A type that pin53 publishes.
+pub(super) fn record_type(value: &Value) -> Reading<RecordType> {
+    const EXPECTED: &str = "a record type that pin53 publishes (CNAME, A, AAAA)";
+    match parsed(value, EXPECTED) {
+        Ok(rtype @ (RecordType::Cname | RecordType::A | RecordType::Aaaa)) => Ok(rtype),
+        _ => mismatch(EXPECTED, value),
+    }
+}
+
+/// A zone as people write it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ZoneText {
+    Id(ZoneId),
+    Name(Name),
+}
+
+pub(super) fn zone(value: &Value) -> Reading<ZoneText> {
+    let text = text(value, "a zone's id or name")?;
+    // Ids begin with a capital Z and hold no dot; a top-level zone in capitals is nobody's.
+    let bare = text.rsplit('/').next().unwrap_or(text);
+    match ZoneId::parse(text) {
+        Ok(id) if bare.starts_with('Z') => Ok(ZoneText::Id(id)),
+        _ => name(value)
+            .map(ZoneText::Name)
+            .map_err(|_| format!("expected a zone's id (Z1PA6795UKMFR9) or name, found '{text}'")),
+    }
+}
+
+pub(super) fn log_format(value: &Value) -> Reading<LogFormat> {
+    match text(value, "text or json")? {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => mismatch("text or json", value),
+    }
+}
+
+/// A tracing filter: a level for everything, levels by module, or both.
+///
+/// `Targets` takes a bare word for a module to log entirely, which turns a mistyped level into silence, so
+/// a bare word has to be a level here. Modules that nothing is said about log from `info` on.
+pub(super) fn log_filter(value: &Value) -> Reading<Targets> {
+    const EXPECTED: &str = "a tracing filter like 'debug' or 'info,pin53::aws=trace'";
+    let text = text(value, EXPECTED)?;
+    let bare_words_are_levels =
+        text.split(',').filter(|part| !part.contains('=')).all(|part| part.parse::<LevelFilter>().is_ok());
+    match text.parse::<Targets>() {
+        Ok(targets) if bare_words_are_levels => {
+            let default = targets.default_level().unwrap_or(LevelFilter::INFO);
+            Ok(targets.with_default(default))
+        }
+        _ => mismatch(EXPECTED, value),
+    }
+}

@@ -1,0 +1,95 @@
+//! From records as configured to rules: defaults filled in, and each name and type once.
+
+use std::collections::BTreeSet;
+
+use ::config::{Value, ValueKind};
+
+use super::fault::Faults;
+use super::keys::{Draft, RECORD, RECORDS};
+use super::layers::Layers;
+use super::read::ZoneText;
+use crate::desired::{Rule, ZoneChoice};
+use crate::dns::{RecordType, Ttl};
+use crate::source::Source;
+
+/// Follows a moved machine within a minute, and is what a resolver asks for again as often as that.
+const DEFAULT_TTL: u64 = 60;
+
+/// The rules of all records that can be read.
+pub(super) fn rules(layers: &Layers, faults: &mut Faults) -> Vec<Rule> {
+    let Some(ValueKind::Array(records)) = layers.get(RECORDS).map(|value| &value.kind) else {
+        return Vec::new();
+    };
+    let mut seen = BTreeSet::new();
+    let mut rules = Vec::with_capacity(records.len());
+    for (i, record) in records.iter().enumerate() {
+        let Some(rule) = rule(record, i, layers, faults) else { continue };
+        if seen.insert((rule.name.clone(), rule.rtype)) {
+            rules.push(rule);
+        } else {
+            let text = format!("expected each name and type once, found {} {} again", rule.name, rule.rtype);
+            faults.push(layers.fault(at(record, "name"), &path(i, "name"), text));
+        }
+    }
+    rules
+}
+
+fn rule(record: &Value, i: usize, layers: &Layers, faults: &mut Faults) -> Option<Rule> {
+    let ValueKind::Table(table) = &record.kind else { return None };
+    let mut draft = Draft::default();
+    let mut whole = true;
+    let mut fault = |value: &Value, key: &str, text: String| {
+        faults.push(layers.fault(value, &path(i, key), text));
+        whole = false;
+    };
+    for key in RECORD {
+        let Some(value) = table.get(key.path) else { continue };
+        if let Err(text) = key.read(value, &mut draft) {
+            // In a list, the item's place is as good as the list's and more exact for options.
+            let value = match &value.kind {
+                ValueKind::Array(items) => items.first().unwrap_or(value),
+                _ => value,
+            };
+            fault(value, key.path, text);
+        }
+    }
+    if !table.contains_key("name") {
+        fault(record, "name", "expected a domain name, found nothing".to_owned());
+    }
+    if let (Some(name), Some(ZoneText::Name(zone))) = (&draft.name, &draft.zone)
+        && !name.is_within(zone)
+    {
+        let text = format!("expected a zone that {name} lies in, found '{zone}'");
+        fault(at(record, "zone"), "zone", text);
+    }
+    let zone = match draft.zone {
+        Some(ZoneText::Id(id)) => ZoneChoice::Id(id),
+        Some(ZoneText::Name(name)) => ZoneChoice::Named(name),
+        None => ZoneChoice::Longest,
+    };
+    let ttl = draft.ttl.or_else(|| Ttl::new(DEFAULT_TTL).ok());
+    if !whole {
+        return None;
+    }
+    Some(Rule {
+        name: draft.name?,
+        rtype: draft.rtype.unwrap_or(RecordType::Cname),
+        sources: draft.sources.unwrap_or_else(|| vec![Source::Imds]),
+        ttl: ttl?,
+        zone,
+        private: draft.private,
+        allow_private: draft.allow_private,
+    })
+}
+
+/// The value of a record's key, or else the record.
+fn at<'a>(record: &'a Value, key: &str) -> &'a Value {
+    match &record.kind {
+        ValueKind::Table(table) => table.get(key).unwrap_or(record),
+        _ => record,
+    }
+}
+
+fn path(i: usize, key: &str) -> String {
+    format!("{RECORDS}[{i}].{key}")
+}

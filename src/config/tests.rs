@@ -1,0 +1,509 @@
+//! What the layers give together, and what is said when they can't.
+
+use std::fs;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::desired::ZoneChoice;
+use crate::dns::{Name, RecordType, ZoneId};
+use crate::source::Source;
+
+/// A folder with a configuration file in it.
+struct Etc(tempfile::TempDir);
+
+impl Etc {
+    fn with(text: impl AsRef<[u8]>) -> Self {
+        let etc = Self(tempfile::tempdir().unwrap());
+        fs::write(etc.file(), text).unwrap();
+        etc
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.path().join("pin53.toml")
+    }
+
+    fn load(&self, overrides: &Overrides, env: &Env) -> Result<Settings, String> {
+        let loaded = load_or(&self.file(), overrides, env);
+        loaded.map_err(|faults| faults.to_string().replace(&*self.0.path().to_string_lossy(), "/etc/pin53"))
+    }
+
+    fn faults(&self, env: &Env) -> String {
+        self.load(&Overrides::default(), env).unwrap_err()
+    }
+}
+
+fn file(text: &str) -> Result<Settings, String> {
+    Etc::with(text).load(&Overrides::default(), &Env::default())
+}
+
+/// Without any file.
+fn bare(overrides: &Overrides, env: &Env) -> Result<Settings, Faults> {
+    load_or(Path::new("/nowhere/pin53.toml"), overrides, env)
+}
+
+fn env<const N: usize>(variables: [(&str, &str); N]) -> Env {
+    variables.into_iter().collect()
+}
+
+fn named(name: &str) -> Overrides {
+    Overrides { name: vec![name.to_owned()], ..Overrides::default() }
+}
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+const RECORD: &str = "[[record]]\nname = 'vpn.example.com'\n";
+
+#[test]
+fn a_name_alone_is_enough() {
+    let settings = bare(&named("VPN.example.com."), &Env::default()).unwrap();
+    insta::assert_debug_snapshot!(settings, @"
+    Settings {
+        rules: [
+            Rule {
+                name: Name(vpn.example.com),
+                rtype: Cname,
+                sources: [
+                    Imds,
+                ],
+                ttl: Ttl(
+                    60,
+                ),
+                zone: Longest,
+                private: false,
+                allow_private: false,
+            },
+        ],
+        interval: 300s,
+        watch: 5s,
+        wait: For(
+            120s,
+        ),
+        signing: Auto,
+        state_dir: None,
+        log: Log {
+            format: Text,
+            filter: Targets(
+                DirectiveSet {
+                    directives: [
+                        StaticDirective {
+                            target: None,
+                            field_names: [],
+                            level: LevelFilter::INFO,
+                        },
+                    ],
+                    max_level: LevelFilter::INFO,
+                },
+            ),
+        },
+    }
+    ");
+}
+
+#[test]
+fn every_key_of_the_file_is_read() {
+    let settings = file(
+        "interval = '1m30s'\nwatch = '1s'\nwait = 'off'\nstate = '/srv/pin53'\n\
+         [aws]\nsigning = 'sigv4'\n\
+         [[record]]\nname = '*.example.com'\ntype = 'aaaa'\nsource = ['imds:ipv6', 'imds']\nttl = 30\n\
+         zone = 'Example.com.'\nprivate = true\nallow_private = true\n\
+         [[record]]\nname = '\\052.example.org'\nzone = 'Z1PA6795UKMFR9'\n",
+    )
+    .unwrap();
+    assert_eq!(settings.interval, Duration::from_secs(90));
+    assert_eq!(settings.watch, Duration::from_secs(1));
+    assert_eq!(settings.wait, Wait::Off);
+    assert_eq!(settings.state_dir, Some(PathBuf::from("/srv/pin53")));
+    assert_eq!(settings.signing, Signing::SigV4);
+    let [wildcard, other] = settings.rules.as_slice() else { panic!("expected two rules") };
+    assert_eq!(wildcard.name, name("*.example.com"));
+    assert_eq!(wildcard.rtype, RecordType::Aaaa);
+    assert_eq!(wildcard.sources, [Source::ImdsPath("ipv6".to_owned()), Source::Imds]);
+    assert_eq!(wildcard.ttl.seconds(), 30);
+    assert_eq!(wildcard.zone, ZoneChoice::Named(name("example.com")));
+    assert!(wildcard.private);
+    assert!(wildcard.allow_private);
+    assert_eq!(other.name, name("*.example.org"));
+    assert_eq!(other.zone, ZoneChoice::Id(ZoneId::parse("Z1PA6795UKMFR9").unwrap()));
+}
+
+#[test]
+fn an_option_stands_over_the_environment_and_that_over_the_file() {
+    let etc =
+        Etc::with(format!("interval = '1m'\nwatch = '2s'\nwait = '3s'\n[aws]\nsigning = 'sigv4'\n{RECORD}"));
+    let overrides = Overrides { interval: Some("1h".to_owned()), ..Overrides::default() };
+    let env = env([
+        ("PIN53_INTERVAL", "10m"),
+        ("PIN53_WATCH", "20s"),
+        ("PIN53_AWS__SIGNING", "aws3-https"),
+        ("PIN53_WAIT", " "),
+    ]);
+    let settings = etc.load(&overrides, &env).unwrap();
+    assert_eq!(settings.interval, Duration::from_secs(3600));
+    assert_eq!(settings.watch, Duration::from_secs(20));
+    assert_eq!(settings.wait, Wait::For(Duration::from_secs(3)));
+    assert_eq!(settings.signing, Signing::Aws3Https);
+    assert_eq!(settings.rules.len(), 1);
+}
+
+#[test]
+fn a_layer_above_hides_a_value_that_can_not_be() {
+    let etc = Etc::with(format!("interval = 'often'\n{RECORD}"));
+    assert!(etc.load(&Overrides::default(), &env([("PIN53_INTERVAL", "10m")])).is_ok());
+}
+
+#[test]
+fn every_setting_of_the_file_has_a_variable() {
+    for key in SETTINGS {
+        let (variable, value) = match key.path {
+            "interval" | "watch" | "wait" => (key.variable(), "7s"),
+            "state" => (key.variable(), "/srv"),
+            "aws.signing" => (key.variable(), "sigv4"),
+            "log" => (key.variable(), "debug"),
+            "log_format" => (key.variable(), "json"),
+            other => panic!("no value for {other}"),
+        };
+        let plain = bare(&named("a.example.com"), &Env::default()).unwrap();
+        let set = bare(&named("a.example.com"), &env([(&variable, value)])).unwrap();
+        assert_ne!(plain, set, "{variable} changes nothing");
+    }
+}
+
+#[test]
+fn every_setting_of_a_record_has_a_variable() {
+    let values = [
+        ("TYPE", "A"),
+        ("SOURCE", "imds:local-ipv4"),
+        ("TTL", "5"),
+        ("ZONE", "example.com"),
+        ("PRIVATE", "true"),
+        ("ALLOW_PRIVATE", "true"),
+    ];
+    assert_eq!(values.len() + 1, keys::RECORD.len());
+    let plain = bare(&named("a.example.com"), &Env::default()).unwrap();
+    for (key, value) in values {
+        let set = bare(&named("a.example.com"), &env([(&format!("PIN53_RECORD__{key}"), value)])).unwrap();
+        assert_ne!(plain, set, "PIN53_RECORD__{key} changes nothing");
+    }
+}
+
+#[test]
+fn every_option_is_told_with_its_variable() {
+    let definition = <Overrides as clap::Args>::augment_args(clap::Command::new("pin53"));
+    let settings = SETTINGS.iter().filter_map(|key| Some((key.option_name()?, key.variable())));
+    let records = keys::RECORD.iter().filter_map(|key| Some((key.option_name()?, key.variables().next()?)));
+    let config = ("--config", keys::CONFIG_VARIABLE.to_owned());
+    let mut known: Vec<_> = settings.chain(records).chain([config]).collect();
+    for arg in definition.get_arguments() {
+        let option = format!("--{}", arg.get_long().unwrap());
+        let i = known.iter().position(|(known, _)| *known == option).expect(&option);
+        let (_, variable) = known.swap_remove(i);
+        let help = arg.get_help().unwrap().to_string();
+        assert!(help.contains(&format!("[{variable}")), "{option}: {help}");
+    }
+    assert!(known.is_empty(), "{known:?}");
+}
+
+#[test]
+fn names_on_the_command_line_set_the_records_of_the_file_aside() {
+    let etc = Etc::with(format!("interval = '1m'\n{RECORD}"));
+    let settings = etc.load(&named("other.example.com"), &Env::default()).unwrap();
+    assert_eq!(settings.interval, Duration::from_secs(60));
+    assert_eq!(
+        settings.rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(),
+        ["other.example.com"]
+    );
+}
+
+#[test]
+fn names_in_the_environment_are_separated_by_commas_and_share_their_settings() {
+    let env = env([("PIN53_NAME", "a.example.com, b.example.com,"), ("PIN53_TYPE", "A"), ("PIN53_TTL", "5")]);
+    let rules = bare(&Overrides::default(), &env).unwrap().rules;
+    assert_eq!(
+        rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(),
+        ["a.example.com", "b.example.com"]
+    );
+    assert!(rules.iter().all(|rule| rule.rtype == RecordType::A && rule.ttl.seconds() == 5));
+}
+
+#[test]
+fn names_of_options_replace_names_of_the_environment() {
+    let rules = bare(&named("a.example.com"), &env([("PIN53_NAME", "b.example.com")])).unwrap().rules;
+    assert_eq!(rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(), ["a.example.com"]);
+}
+
+#[test]
+fn sources_keep_the_order_in_which_they_were_given() {
+    let sources = vec!["imds:local-hostname".to_owned(), "imds".to_owned()];
+    let overrides = Overrides { source: sources, ..named("a.example.com") };
+    let rules = bare(&overrides, &Env::default()).unwrap().rules;
+    assert_eq!(rules[0].sources, [Source::ImdsPath("local-hostname".to_owned()), Source::Imds]);
+}
+
+#[test]
+fn unknown_keys_are_told_with_their_place_and_the_nearest_one() {
+    let etc = Etc::with(
+        "intervall = '5m'\nlisten = '127.0.0.1:9353'\nsigning = 'auto'\n'record[999999999]' = 1\n\
+         [aws]\nsinging = 'auto'\n[aws.deep]\nx = 1\n\
+         [[record]]\nname = 'a.example.com'\n\
+         [[record]]\nname = 'b.example.com'\ntll = 60\nwatch = '5s'\nfrobnicate = 1\n",
+    );
+    insta::assert_snapshot!(etc.faults(&Env::default()), @"
+    /etc/pin53/pin53.toml: aws.deep: expected a setting of pin53's, found 'deep'
+    /etc/pin53/pin53.toml: aws.singing: expected a setting of pin53's, found 'singing'; the nearest is 'signing'
+    /etc/pin53/pin53.toml: intervall: expected a setting of pin53's, found 'intervall'; the nearest is 'interval'
+    /etc/pin53/pin53.toml: listen: expected a setting of pin53's, found 'listen'
+    /etc/pin53/pin53.toml: record[1].frobnicate: expected a setting of pin53's, found 'frobnicate'
+    /etc/pin53/pin53.toml: record[1].tll: expected a setting of pin53's, found 'tll'; the nearest is 'ttl'
+    /etc/pin53/pin53.toml: record[1].watch: expected a setting of pin53's, found 'watch'; the nearest is 'watch', above the first section
+    /etc/pin53/pin53.toml: record[999999999]: expected a setting of pin53's, found 'record[999999999]'
+    /etc/pin53/pin53.toml: signing: expected a setting of pin53's, found 'signing'; the nearest is 'aws.signing'
+    ");
+}
+
+#[test]
+fn values_that_can_not_be_are_all_told_at_once() {
+    let etc = Etc::with(
+        "interval = 300\nwatch = '500ms'\nwait = '5'\nstate = ''\n[aws]\nsigning = 'sigv2'\n\
+         [[record]]\nname = 'a..example.com'\ntype = 'MX'\nttl = '1m'\nprivate = 'perhaps'\n\
+         [[record]]\nsource = []\nzone = 'not a zone'\nttl = -1\n\
+         [[record]]\nname = '{{ instance_id }}.example.com'\nsource = ['imds', 'magic']\nttl = 1.5\n\
+         [[record]]\nname = ['a.example.com', 'b.example.com']\nzone = { id = 'Z1' }\n\
+         [[record]]\nname = 'a.example.com'\nzone = 'example.org'\n",
+    );
+    insta::assert_snapshot!(etc.faults(&Env::default()), @"
+    /etc/pin53/pin53.toml: interval: expected a duration of 1s to 168h, like 5m, found 300
+    /etc/pin53/pin53.toml: watch: expected a duration of 1s to 24h, like 5s, found '500ms'
+    /etc/pin53/pin53.toml: wait: expected 'off' or a duration of up to 1h, like 2m, found '5'
+    /etc/pin53/pin53.toml: state: expected a directory, found ''
+    /etc/pin53/pin53.toml: aws.signing: expected auto, aws3-https or sigv4, found 'sigv2'
+    /etc/pin53/pin53.toml: record[0].name: expected a domain name, found 'a..example.com', which has an empty label
+    /etc/pin53/pin53.toml: record[0].type: expected a record type that pin53 publishes (CNAME, A, AAAA), found 'MX'
+    /etc/pin53/pin53.toml: record[0].ttl: expected a TTL of 0 to 2147483647 seconds, found '1m'
+    /etc/pin53/pin53.toml: record[0].private: expected true or false, found 'perhaps'
+    /etc/pin53/pin53.toml: record[1].source: expected at least one, found none
+    /etc/pin53/pin53.toml: record[1].ttl: expected a TTL of 0 to 2147483647 seconds, found '-1'
+    /etc/pin53/pin53.toml: record[1].zone: expected a zone's id (Z1PA6795UKMFR9) or name, found 'not a zone'
+    /etc/pin53/pin53.toml: record[1].name: expected a domain name, found nothing
+    /etc/pin53/pin53.toml: record[2].name: expected a domain name, found '{{ instance_id }}.example.com', in which '{' is not escaped
+    /etc/pin53/pin53.toml: record[2].source: expected a source (imds, imds:PATH), found 'magic'
+    /etc/pin53/pin53.toml: record[2].ttl: expected a TTL in seconds, found 1.5
+    /etc/pin53/pin53.toml: record[3].name: expected a domain name, found a list
+    /etc/pin53/pin53.toml: record[3].zone: expected a zone's id or name, found a table
+    /etc/pin53/pin53.toml: record[4].zone: expected a zone that a.example.com lies in, found 'example.org'
+    ");
+}
+
+#[test]
+fn a_value_of_the_wrong_shape_is_no_panic() {
+    insta::assert_snapshot!(file("aws = 3\nrecord = 'a'\nwatch = { a = 1 }").unwrap_err(), @"
+    /etc/pin53/pin53.toml: aws: expected a table ([aws]), found 3
+    /etc/pin53/pin53.toml: record: expected a list of tables ([[record]]), found 'a'
+    /etc/pin53/pin53.toml: watch: expected a duration of 1s to 24h, like 5s, found a table
+    ");
+    insta::assert_snapshot!(file("record = ['a', []]\n").unwrap_err(), @"
+    /etc/pin53/pin53.toml: record[0]: expected a list of tables ([[record]]), found 'a'
+    /etc/pin53/pin53.toml: record[1]: expected a list of tables ([[record]]), found a list
+    ");
+    insta::assert_snapshot!(file("[record]\nname = 'a.example.com'\n").unwrap_err(), @"/etc/pin53/pin53.toml: record: expected a list of tables ([[record]]), found a table");
+}
+
+#[test]
+fn the_environment_is_faulted_by_variable() {
+    let env = env([
+        ("PIN53_INTERVL", "5m"),
+        ("PIN53_interval", "5m"),
+        ("PIN53_WHATEVER", "x"),
+        ("PIN53_AWS_SIGNING", "auto"),
+        ("PIN53_WATCH", "soon"),
+        ("PIN53_LOG", "debg"),
+        ("PIN53_LOG_FORMAT", "xml"),
+        ("PIN53_NAME", "a.example.com,b.example.com"),
+        ("PIN53_TTL", "1m"),
+        ("PIN53_RECORD__PRIVATE", "maybe"),
+    ]);
+    insta::assert_snapshot!(bare(&Overrides::default(), &env).unwrap_err(), @"
+    PIN53_AWS_SIGNING: expected a setting of pin53's, found 'PIN53_AWS_SIGNING'; the nearest is 'PIN53_AWS__SIGNING'
+    PIN53_INTERVL: expected a setting of pin53's, found 'PIN53_INTERVL'; the nearest is 'PIN53_INTERVAL'
+    PIN53_WHATEVER: expected a setting of pin53's, found 'PIN53_WHATEVER'
+    PIN53_interval: expected a setting of pin53's, found 'PIN53_interval'; the nearest is 'PIN53_INTERVAL'
+    PIN53_WATCH: expected a duration of 1s to 24h, like 5s, found 'soon'
+    PIN53_LOG: expected a tracing filter like 'debug' or 'info,pin53::aws=trace', found 'debg'
+    PIN53_LOG_FORMAT: expected text or json, found 'xml'
+    PIN53_TTL: expected a TTL of 0 to 2147483647 seconds, found '1m'
+    PIN53_RECORD__PRIVATE: expected true or false, found 'maybe'
+    ");
+}
+
+#[test]
+fn options_are_faulted_by_their_spelling_and_are_usage() {
+    let overrides = Overrides {
+        rtype: Some("TXT".to_owned()),
+        interval: Some("5 parsecs".to_owned()),
+        log_format: Some("xml".to_owned()),
+        source: vec!["imds".to_owned(), "magic".to_owned()],
+        zone: Some(String::new()),
+        ..named("https://example.com")
+    };
+    let faults = bare(&overrides, &Env::default()).unwrap_err();
+    assert!(faults.are_usage());
+    insta::assert_snapshot!(faults, @"
+    --interval: expected a duration of 1s to 168h, like 5m, found '5 parsecs'
+    --log-format: expected text or json, found 'xml'
+    --name: expected a domain name, found 'https://example.com', in which ':' is not escaped
+    --type: expected a record type that pin53 publishes (CNAME, A, AAAA), found 'TXT'
+    --source: expected a source (imds, imds:PATH), found 'magic'
+    --zone: expected a zone's id (Z1PA6795UKMFR9) or name, found ''
+    ");
+    let with_variable = bare(&overrides, &env([("PIN53_WATCH", "soon")])).unwrap_err();
+    assert!(!with_variable.are_usage());
+}
+
+#[test]
+fn settings_for_a_name_want_a_name() {
+    let overrides = Overrides { ttl: Some("5".to_owned()), ..Overrides::default() };
+    let env = env([("PIN53_TYPE", "A"), ("PIN53_RECORD__PRIVATE", "true")]);
+    let etc = Etc::with(RECORD);
+    insta::assert_snapshot!(etc.load(&overrides, &env).unwrap_err(), @"
+    PIN53_TYPE: expected a name beside it (--name or PIN53_NAME), found none
+    --ttl: expected a name beside it (--name or PIN53_NAME), found none
+    PIN53_RECORD__PRIVATE: expected a name beside it (--name or PIN53_NAME), found none
+    ");
+}
+
+#[test]
+fn a_name_and_type_may_be_given_once() {
+    let twice = "[[record]]\nname = 'a.example.com'\n[[record]]\nname = 'A.example.com.'\ntype = 'cname'\n";
+    insta::assert_snapshot!(file(twice).unwrap_err(), @"/etc/pin53/pin53.toml: record[1].name: expected each name and type once, found a.example.com CNAME again");
+    let two_types = twice.replace("cname", "aaaa");
+    assert_eq!(file(&two_types).unwrap().rules.len(), 2);
+}
+
+#[test]
+fn nothing_to_pin_is_a_fault_and_not_one_of_usage() {
+    let faults = bare(&Overrides::default(), &Env::default()).unwrap_err();
+    assert!(!faults.are_usage());
+    insta::assert_snapshot!(faults, @"expected a name to pin, found none");
+    assert!(file("interval = '5m'\n").is_err());
+    assert!(file("record = []\n").is_err());
+}
+
+#[test]
+fn a_file_that_is_named_has_to_be_there() {
+    let overrides = Overrides { config: Some("/nowhere/a.toml".into()), ..named("a.example.com") };
+    let faults = bare(&overrides, &Env::default()).unwrap_err();
+    assert!(!faults.are_usage());
+    insta::assert_snapshot!(faults, @"--config: expected a file, found: nothing at /nowhere/a.toml");
+    let env = env([("PIN53_CONFIG", "/nowhere/b.toml")]);
+    insta::assert_snapshot!(bare(&named("a.example.com"), &env).unwrap_err(), @"PIN53_CONFIG: expected a file, found: nothing at /nowhere/b.toml");
+}
+
+#[test]
+fn the_file_that_is_named_is_read_in_place_of_the_default() {
+    let etc = Etc::with(RECORD);
+    let by_variable = env([("PIN53_CONFIG", &*etc.file().to_string_lossy())]);
+    assert_eq!(bare(&Overrides::default(), &by_variable).unwrap().rules.len(), 1);
+    let by_option = Overrides { config: Some(etc.file()), ..Overrides::default() };
+    let elsewhere = env([("PIN53_CONFIG", "/nowhere/b.toml")]);
+    assert_eq!(bare(&by_option, &elsewhere).unwrap().rules.len(), 1);
+}
+
+#[test]
+fn a_default_file_that_is_there_but_can_not_be_read_is_a_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let faults = load_or(folder.path(), &named("a.example.com"), &Env::default()).unwrap_err();
+    assert!(faults.to_string().contains("expected a readable file, found: "), "{faults}");
+    insta::assert_snapshot!(Etc::with(b"name = '\xff'").faults(&Env::default()), @"/etc/pin53/pin53.toml: expected UTF-8, found: invalid utf-8 sequence of 1 bytes from index 8");
+}
+
+#[test]
+fn broken_toml_is_told_in_one_line_with_its_place() {
+    insta::assert_snapshot!(file("interval = '5m'\nwatch = \n").unwrap_err(), @"/etc/pin53/pin53.toml: expected TOML, found: line 2, column 9: string values must be quoted, expected literal string");
+    insta::assert_snapshot!(file("a = 1\na = 2\n").unwrap_err(), @"/etc/pin53/pin53.toml: expected TOML, found: line 2, column 1: duplicate key");
+    insta::assert_snapshot!(file("[[record]]\nttl = 99999999999999999999\n").unwrap_err(), @"/etc/pin53/pin53.toml: expected TOML, found: number too large to fit in target type");
+}
+
+#[test]
+fn what_was_found_stays_in_its_line() {
+    insta::assert_snapshot!(file("interval = \"a\\nb\\u001b[1m\"\n[[record]]\nname='a.b'").unwrap_err(), @r"/etc/pin53/pin53.toml: interval: expected a duration of 1s to 168h, like 5m, found 'a\nb\u{1b}[1m'");
+}
+
+#[test]
+fn state_goes_where_the_first_that_says_so_wants_it() {
+    let directory = |variables: &[(&str, &str)]| {
+        let env = variables.iter().copied().collect();
+        bare(&named("a.example.com"), &env).unwrap().state_dir.map(|path| path.to_string_lossy().into_owned())
+    };
+    let all =
+        [("PIN53_STATE", "/a"), ("STATE_DIRECTORY", "/b:/c"), ("XDG_STATE_HOME", "/d"), ("HOME", "/home/e")];
+    assert_eq!(directory(&all).as_deref(), Some("/a"));
+    assert_eq!(directory(&all[1..]).as_deref(), Some("/b"));
+    assert_eq!(directory(&all[2..]).as_deref(), Some("/d/pin53"));
+    assert_eq!(directory(&all[3..]).as_deref(), Some("/home/e/.local/state/pin53"));
+    assert_eq!(directory(&[("XDG_STATE_HOME", "relative"), ("HOME", "")]), None);
+}
+
+#[test]
+fn a_filter_may_be_a_level_or_levels_by_module() {
+    let log = |filter: &str| log(&env([("PIN53_LOG", filter)]), LevelFilter::WARN);
+    assert_eq!(log("").unwrap().filter.default_level(), Some(LevelFilter::WARN));
+    assert_eq!(log("debug").unwrap().filter.default_level(), Some(LevelFilter::DEBUG));
+    let by_module = log("pin53::aws=trace").unwrap().filter;
+    assert_eq!(by_module.default_level(), Some(LevelFilter::INFO));
+    assert!(by_module.would_enable("pin53::aws::route53", &tracing::Level::TRACE));
+    assert!(!by_module.would_enable("pin53::plan", &tracing::Level::DEBUG));
+    assert!(log("pin53").is_err());
+    assert!(log("info,pin53=loud").is_err());
+}
+
+#[test]
+fn the_example_file_is_read_as_it_is() {
+    let settings = file(include_str!("../../deploy/config.example.toml")).unwrap();
+    assert_eq!(settings, Settings { rules: settings.rules.clone(), ..Settings::default() });
+    assert_eq!(settings.rules.len(), 1);
+}
+
+/// In the example a setting that is commented out follows its hash at once, prose after a space.
+#[test]
+fn the_example_file_holds_every_key_with_its_default() {
+    let example = include_str!("../../deploy/config.example.toml");
+    let uncommented: String = example
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with([' ', '#'])).unwrap_or(line))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let plain = file(example).unwrap();
+    let full = file(&uncommented).unwrap();
+    let placeless = Settings { state_dir: None, rules: Vec::new(), ..full.clone() };
+    assert_eq!(placeless, Settings { rules: Vec::new(), ..plain.clone() });
+    assert_eq!(full.state_dir, Some(PathBuf::from("/var/lib/pin53")));
+    let [rule] = plain.rules.as_slice() else { panic!("expected one rule") };
+    let zone = ZoneChoice::Named(name("example.com"));
+    assert_eq!(full.rules, [Rule { zone, ..rule.clone() }]);
+    let mentions = |path: &str| {
+        let key = path.rsplit('.').next().unwrap();
+        assert!(uncommented.lines().any(|line| line.split('=').next().unwrap().trim() == key), "no {key}");
+    };
+    for key in SETTINGS.iter().filter(|key| key.in_file) {
+        mentions(key.path);
+    }
+    for key in keys::RECORD {
+        mentions(key.path);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_file_is_too_strange_to_be_answered(text in "\\PC{0,40}|([a-z\\[\\]. ]{1,9}( = ([0-9]{1,3}|'[a-z]{0,4}'|\\[\\]|\\{\\}))?\n){0,6}") {
+        let _ = file(&text);
+    }
+
+    #[test]
+    fn no_value_of_a_variable_is_too_strange_to_be_answered(value in "\\PC{0,30}") {
+        for variable in keys::variables().filter(|name| name != "PIN53_CONFIG") {
+            let _ = bare(&named("a.example.com"), &env([(&variable, &value)]));
+        }
+    }
+}
