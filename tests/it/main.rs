@@ -2,4 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod daemon;
 mod floors;
+mod house;
+mod once;

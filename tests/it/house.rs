@@ -1,0 +1,171 @@
+//! A reconciler of our own in a world of its own: no sockets, paused time.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use pin53::aws::Signing;
+use pin53::aws::credentials::Chain;
+use pin53::aws::endpoint::Endpoint;
+use pin53::aws::route53::{self, Client};
+use pin53::clock::{Clock, ServerClock, SteadyClock, Timestamp};
+use pin53::desired::{Rule, ZoneChoice};
+use pin53::dns::{Name, RecordSet, RecordType, Ttl};
+use pin53::env::Env;
+use pin53::imds::{self, Imds};
+use pin53::reconcile::{Mode, Parts, Reconciler, Wait};
+use pin53::report::{Entry, Outcome, Round, line};
+use pin53::sandbox::{InProcess, Operation, Side, World};
+use pin53::source::Source;
+use pin53::state::State;
+use pin53::transport::{Meter, Transport};
+
+/// The world's time when a test begins.
+pub const START: &str = "2026-11-21T10:00:00Z";
+/// The host name that the world's instance begins with.
+pub const HOST: &str = "ec2-198-51-100-7.eu-west-1.compute.amazonaws.com";
+/// And the one it has after a move to 203.0.113.9.
+pub const MOVED: &str = "ec2-203-0-113-9.eu-west-1.compute.amazonaws.com";
+
+pub struct House {
+    pub world: Arc<World>,
+    pub state: Arc<State>,
+    pub env: Env,
+    pub signing: Signing,
+    pub mode: Mode,
+    /// What the machine's own clock shows.
+    pub machine: Arc<dyn Clock>,
+    /// Stands between the client and the API, where a test wants it to.
+    pub between: fn(InProcess) -> Arc<dyn Transport>,
+}
+
+/// A world with one public zone, `example.com`, and a house on its instance.
+pub fn house() -> House {
+    let now: Timestamp = START.parse().unwrap();
+    let world = World::new(Arc::new(SteadyClock::starting_at(now)));
+    world.add_zone("example.com").unwrap();
+    House {
+        world,
+        state: Arc::new(State::in_memory()),
+        env: Env::default(),
+        signing: Signing::Auto,
+        mode: Mode::Act,
+        machine: Arc::new(SteadyClock::starting_at(now)),
+        between: |transport| Arc::new(transport),
+    }
+}
+
+pub fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+pub fn cname(at: &str) -> Rule {
+    Rule {
+        name: name(at),
+        rtype: RecordType::Cname,
+        sources: vec![Source::Imds],
+        ttl: Ttl::new(60).unwrap(),
+        zone: ZoneChoice::Longest,
+        private: false,
+        allow_private: false,
+    }
+}
+
+pub fn of_type(rtype: RecordType, at: &str) -> Rule {
+    Rule { rtype, ..cname(at) }
+}
+
+pub fn simple(at: &str, rtype: RecordType, ttl: u64, values: &[&str]) -> RecordSet {
+    RecordSet::simple(
+        name(at),
+        rtype,
+        Ttl::new(ttl).unwrap(),
+        values.iter().map(|v| (*v).to_owned()).collect(),
+    )
+}
+
+impl House {
+    pub fn reconciler(&self, rules: &[Rule]) -> Reconciler {
+        let requests = Arc::new(AtomicU64::new(0));
+        let clock = Arc::new(ServerClock::default());
+        let metered = |transport| Arc::new(Meter::new(transport, Arc::clone(&requests)));
+        let to_metadata = InProcess::new(Arc::clone(&self.world)).timeout(imds::TRANSPORT.timeout);
+        let settings = imds::Settings::from_env(&self.env).unwrap();
+        let imds = Arc::new(Imds::new(settings, metered(Arc::new(to_metadata)), Arc::clone(&clock)));
+        let credentials =
+            Chain::new(self.env.clone(), Arc::clone(&imds), Arc::clone(&clock), Arc::clone(&self.state));
+        let to_api = InProcess::new(Arc::clone(&self.world)).timeout(route53::TRANSPORT.timeout);
+        let client = Client::new(route53::Parts {
+            transport: metered((self.between)(to_api)),
+            endpoint: Endpoint::from_env(&self.env).unwrap(),
+            credentials: Arc::new(credentials),
+            clock,
+            machine: Arc::clone(&self.machine),
+            state: Arc::clone(&self.state),
+            signing: self.signing,
+        });
+        Reconciler::new(Parts {
+            rules: rules.to_vec(),
+            imds,
+            client: Arc::new(client.unwrap()),
+            state: Arc::clone(&self.state),
+            requests,
+            mode: self.mode,
+        })
+    }
+
+    /// One round for one CNAME, `vpn.example.com`, without following it.
+    pub async fn once(&self) -> Round {
+        self.once_with(&[cname("vpn.example.com")]).await
+    }
+
+    pub async fn once_with(&self, rules: &[Rule]) -> Round {
+        self.reconciler(rules).once(Wait::Off).await
+    }
+
+    /// The value of the CNAME at `vpn.example.com`.
+    pub fn vpn(&self) -> Option<String> {
+        self.value("vpn.example.com", RecordType::Cname)
+    }
+
+    pub fn value(&self, at: &str, rtype: RecordType) -> Option<String> {
+        let set = self.world.record(&name(at), rtype)?;
+        Some(set.as_simple().unwrap().1.join(" "))
+    }
+
+    pub fn move_instance(&self) {
+        self.world.move_instance([203, 0, 113, 9].into());
+    }
+
+    pub fn put(&self, set: RecordSet) {
+        self.world.put_record(set).unwrap();
+    }
+
+    pub fn changes(&self) -> usize {
+        self.world.calls(Operation::ChangeResourceRecordSets)
+    }
+
+    /// Requests to the metadata service and to Route 53.
+    pub fn requests(&self) -> (usize, usize) {
+        (self.world.requests_to(Side::Metadata), self.world.requests_to(Side::Api))
+    }
+}
+
+/// The only entry of a round.
+pub fn only(round: &Round) -> &Entry {
+    assert_eq!(round.entries.len(), 1, "{round:?}");
+    &round.entries[0]
+}
+
+pub fn outcomes(round: &Round) -> Vec<Outcome> {
+    round.entries.iter().map(|entry| entry.outcome).collect()
+}
+
+/// What `--once` would print.
+pub fn lines(round: &Round) -> String {
+    round.entries.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+pub fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
