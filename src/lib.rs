@@ -5,6 +5,7 @@ pub mod clock;
 pub mod desired;
 pub mod dns;
 pub mod env;
+pub mod listen;
 pub mod secret;
 pub mod sign;
 pub mod source;
