@@ -6,6 +6,7 @@ pub mod desired;
 pub mod dns;
 pub mod env;
 pub mod listen;
+pub mod sandbox;
 pub mod secret;
 pub mod sign;
 pub mod source;
