@@ -147,7 +147,7 @@ async fn an_address_that_goes_away_leaves_the_record() {
 #[tokio::test(start_paused = true)]
 async fn what_only_a_person_can_mend_is_asked_for_rarely() {
     let house = house();
-    house.world.deny(None, Operation::ListResourceRecordSets);
+    house.deny(Operation::ListResourceRecordSets);
     let daemon = start(&house);
     tokio::time::sleep(seconds(20)).await;
     assert!(house.requests().1 <= 3, "{:?}", house.requests());

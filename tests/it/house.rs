@@ -21,26 +21,26 @@ use pin53::state::State;
 use pin53::transport::{Meter, Transport};
 
 /// The world's time when a test begins.
-pub const START: &str = "2026-11-21T10:00:00Z";
+pub(crate) const START: &str = "2026-11-21T10:00:00Z";
 /// The host name that the world's instance begins with.
-pub const HOST: &str = "ec2-198-51-100-7.eu-west-1.compute.amazonaws.com";
+pub(crate) const HOST: &str = "ec2-198-51-100-7.eu-west-1.compute.amazonaws.com";
 /// And the one it has after a move to 203.0.113.9.
-pub const MOVED: &str = "ec2-203-0-113-9.eu-west-1.compute.amazonaws.com";
+pub(crate) const MOVED: &str = "ec2-203-0-113-9.eu-west-1.compute.amazonaws.com";
 
-pub struct House {
-    pub world: Arc<World>,
-    pub state: Arc<State>,
-    pub env: Env,
-    pub signing: Signing,
-    pub mode: Mode,
+pub(crate) struct House {
+    pub(crate) world: Arc<World>,
+    pub(crate) state: Arc<State>,
+    pub(crate) env: Env,
+    pub(crate) signing: Signing,
+    pub(crate) mode: Mode,
     /// What the machine's own clock shows.
-    pub machine: Arc<dyn Clock>,
+    pub(crate) machine: Arc<dyn Clock>,
     /// Stands between the client and the API, where a test wants it to.
-    pub between: fn(InProcess) -> Arc<dyn Transport>,
+    pub(crate) between: fn(InProcess) -> Arc<dyn Transport>,
 }
 
 /// A world with one public zone, `example.com`, and a house on its instance.
-pub fn house() -> House {
+pub(crate) fn house() -> House {
     let now: Timestamp = START.parse().unwrap();
     let world = World::new(Arc::new(SteadyClock::starting_at(now)));
     world.add_zone("example.com").unwrap();
@@ -55,11 +55,11 @@ pub fn house() -> House {
     }
 }
 
-pub fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
-pub fn cname(at: &str) -> Rule {
+pub(crate) fn cname(at: &str) -> Rule {
     Rule {
         name: name(at),
         rtype: RecordType::Cname,
@@ -71,11 +71,11 @@ pub fn cname(at: &str) -> Rule {
     }
 }
 
-pub fn of_type(rtype: RecordType, at: &str) -> Rule {
+pub(crate) fn of_type(rtype: RecordType, at: &str) -> Rule {
     Rule { rtype, ..cname(at) }
 }
 
-pub fn simple(at: &str, rtype: RecordType, ttl: u64, values: &[&str]) -> RecordSet {
+pub(crate) fn simple(at: &str, rtype: RecordType, ttl: u64, values: &[&str]) -> RecordSet {
     RecordSet::simple(
         name(at),
         rtype,
@@ -85,7 +85,7 @@ pub fn simple(at: &str, rtype: RecordType, ttl: u64, values: &[&str]) -> RecordS
 }
 
 impl House {
-    pub fn reconciler(&self, rules: &[Rule]) -> Reconciler {
+    pub(crate) fn reconciler(&self, rules: &[Rule]) -> Reconciler {
         let requests = Arc::new(AtomicU64::new(0));
         let clock = Arc::new(ServerClock::default());
         let metered = |transport| Arc::new(Meter::new(transport, Arc::clone(&requests)));
@@ -115,57 +115,63 @@ impl House {
     }
 
     /// One round for one CNAME, `vpn.example.com`, without following it.
-    pub async fn once(&self) -> Round {
+    pub(crate) async fn once(&self) -> Round {
         self.once_with(&[cname("vpn.example.com")]).await
     }
 
-    pub async fn once_with(&self, rules: &[Rule]) -> Round {
+    pub(crate) async fn once_with(&self, rules: &[Rule]) -> Round {
         self.reconciler(rules).once(Wait::Off).await
     }
 
     /// The value of the CNAME at `vpn.example.com`.
-    pub fn vpn(&self) -> Option<String> {
+    pub(crate) fn vpn(&self) -> Option<String> {
         self.value("vpn.example.com", RecordType::Cname)
     }
 
-    pub fn value(&self, at: &str, rtype: RecordType) -> Option<String> {
+    pub(crate) fn value(&self, at: &str, rtype: RecordType) -> Option<String> {
         let set = self.world.record(&name(at), rtype)?;
         Some(set.as_simple().unwrap().1.join(" "))
     }
 
-    pub fn move_instance(&self) {
+    pub(crate) fn move_instance(&self) {
         self.world.move_instance([203, 0, 113, 9].into());
     }
 
-    pub fn put(&self, set: RecordSet) {
+    pub(crate) fn put(&self, set: RecordSet) {
         self.world.put_record(set).unwrap();
     }
 
-    pub fn changes(&self) -> usize {
+    /// Denies an operation to the instance's role.
+    pub(crate) fn deny(&self, operation: Operation) {
+        let role = self.world.role_credentials().unwrap();
+        self.world.deny(Some(&role.key_id), operation);
+    }
+
+    pub(crate) fn changes(&self) -> usize {
         self.world.calls(Operation::ChangeResourceRecordSets)
     }
 
     /// Requests to the metadata service and to Route 53.
-    pub fn requests(&self) -> (usize, usize) {
+    pub(crate) fn requests(&self) -> (usize, usize) {
         (self.world.requests_to(Side::Metadata), self.world.requests_to(Side::Api))
     }
 }
 
 /// The only entry of a round.
-pub fn only(round: &Round) -> &Entry {
+pub(crate) fn only(round: &Round) -> &Entry {
     assert_eq!(round.entries.len(), 1, "{round:?}");
     &round.entries[0]
 }
 
-pub fn outcomes(round: &Round) -> Vec<Outcome> {
+pub(crate) fn outcomes(round: &Round) -> Vec<Outcome> {
     round.entries.iter().map(|entry| entry.outcome).collect()
 }
 
 /// What `--once` would print.
-pub fn lines(round: &Round) -> String {
+pub(crate) fn lines(round: &Round) -> String {
     round.entries.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-pub fn seconds(n: u64) -> Duration {
+pub(crate) fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }

@@ -237,7 +237,7 @@ async fn a_policy_that_knows_only_the_older_list_of_zones_will_do() {
     for n in 0..120 {
         house.world.add_zone(&format!("zone-{n}.example.net")).unwrap();
     }
-    house.world.deny(None, Operation::ListHostedZonesByName);
+    house.deny(Operation::ListHostedZonesByName);
     assert_eq!(outcomes(&house.once().await), [Outcome::Changed]);
     assert_eq!(house.world.calls(Operation::ListHostedZones), 2);
 }
@@ -370,14 +370,14 @@ async fn without_a_role_or_keys_every_attempt_is_named() {
     house.world.with_instance(|instance| instance.role = None);
     let round = house.once().await;
     assert_eq!((outcomes(&round), round.class()), (vec![Outcome::Failed], Class::NotPermitted));
-    insta::assert_snapshot!(lines(&round), @"");
+    insta::assert_snapshot!(lines(&round), @"failed vpn.example.com: no credentials: the environment: AWS_ACCESS_KEY_ID is not set; the instance's role: the metadata service says that the instance has none");
 }
 
 #[tokio::test(start_paused = true)]
 async fn access_denied_is_said_with_what_was_denied() {
     let house = house();
     house.put(simple("vpn.example.com", RecordType::Cname, 60, &["old.example.net."]));
-    house.world.deny(None, Operation::ChangeResourceRecordSets);
+    house.deny(Operation::ChangeResourceRecordSets);
     let round = house.once().await;
     assert_eq!((outcomes(&round), round.class()), (vec![Outcome::Failed], Class::NotPermitted));
     assert!(lines(&round).contains("ChangeResourceRecordSets"), "{}", lines(&round));
@@ -432,7 +432,7 @@ async fn without_an_address_the_record_is_left_after_a_short_wait() {
     house.world.with_instance(pin53::sandbox::Instance::release_address);
     let round = house.once().await;
     assert_eq!((outcomes(&round), round.class()), (vec![Outcome::Left], Class::TryAgain));
-    insta::assert_snapshot!(lines(&round), @"");
+    insta::assert_snapshot!(lines(&round), @"left vpn.example.com: the metadata service has no public-hostname for this instance");
     assert_eq!(house.vpn().as_deref(), Some("old.example.net."));
     assert_eq!(house.requests().1, 0);
 }
@@ -532,7 +532,7 @@ async fn a_change_that_was_lost_on_its_way_is_unconfirmed() {
     house.put(simple("vpn.example.com", RecordType::Cname, 60, &["old.example.net."]));
     let round = house.once().await;
     assert_eq!((outcomes(&round), round.class()), (vec![Outcome::Unconfirmed], Class::TryAgain));
-    insta::assert_snapshot!(lines(&round), @"");
+    insta::assert_snapshot!(lines(&round), @"unconfirmed vpn.example.com: the answer to the change was lost: the answer from route53.amazonaws.com broke off; the record is not as wanted yet");
     assert_eq!(house.vpn().as_deref(), Some("old.example.net."));
 }
 

@@ -43,8 +43,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Why a call gave nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("no credentials to sign with")]
-    Credentials(#[source] credentials::Error),
+    #[error(transparent)]
+    Credentials(credentials::Error),
     #[error("Route 53 can't be reached")]
     Transport(#[source] transport::Error),
     #[error("the answer from Route 53 can't be read")]

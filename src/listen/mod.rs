@@ -1,0 +1,156 @@
+//! How requests come in: an HTTP/1.1 server on a listener that the caller has bound.
+//!
+//! Every server of the house is a tower service (axum's `Router` is one) given to [`Server`].
+//! A failing `accept` never ends a server, a slow TLS handshake never holds up another
+//! connection, and a service that answers with an error has its connection closed without an
+//! answer. Not here: what is answered.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tower::Service;
+
+/// How long requests that are being answered may take once the server is told to stop.
+const GRACE: Duration = Duration::from_secs(1);
+/// Longest TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Pause after an `accept` that failed for want of something (descriptors, memory): at once it would fail again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// An HTTP server about to run.
+pub struct Server {
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    auto_date: bool,
+    connections: Arc<AtomicU64>,
+}
+
+impl Server {
+    /// A server of plain HTTP on `listener`.
+    #[must_use]
+    pub fn new(listener: TcpListener) -> Self {
+        Self { listener, tls: None, auto_date: true, connections: Arc::default() }
+    }
+
+    /// The same over TLS.
+    #[must_use]
+    pub fn tls(self, config: Arc<rustls::ServerConfig>) -> Self {
+        Self { tls: Some(config), ..self }
+    }
+
+    /// Leaves the `Date` header to the service, which may have a clock of its own or send none.
+    #[must_use]
+    pub fn without_date(self) -> Self {
+        Self { auto_date: false, ..self }
+    }
+
+    /// Counts accepted connections into `count`.
+    #[must_use]
+    pub fn count_connections(self, count: Arc<AtomicU64>) -> Self {
+        Self { connections: count, ..self }
+    }
+
+    /// Serves until `stop` completes, then lets requests that are being answered finish, for a second at most.
+    pub async fn serve<S, B>(self, service: S, stop: impl Future<Output = ()>)
+    where
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Future: Send,
+        S::Error: Into<BoxError>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        let mut stop = std::pin::pin!(stop);
+        let (running, stopping) = watch::channel(());
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                () = &mut stop => break,
+                accepted = self.listener.accept() => accepted,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::debug!(%error, "could not accept a connection");
+                    if !concerns_one_connection(&error) {
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                    continue;
+                }
+            };
+            while connections.try_join_next().is_some() {}
+            self.connections.fetch_add(1, Ordering::Relaxed);
+            // Answers are small and written whole: waiting for more only delays them.
+            let _ = stream.set_nodelay(true);
+            let (service, stopping) = (service.clone(), stopping.clone());
+            let (tls, auto_date) = (self.tls.clone(), self.auto_date);
+            connections.spawn(async move {
+                let Some(config) = tls else {
+                    return converse(stream, service, auto_date, stopping).await;
+                };
+                let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
+                match tokio::time::timeout(HANDSHAKE, handshake).await {
+                    Ok(Ok(stream)) => converse(stream, service, auto_date, stopping).await,
+                    Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+                    Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+                }
+            });
+        }
+        drop(running);
+        let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
+    }
+}
+
+async fn converse<I, S, B>(stream: I, service: S, auto_date: bool, mut stopping: watch::Receiver<()>)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let service = service_fn(move |request| {
+        let mut service = service.clone();
+        async move {
+            poll_fn(|context| service.poll_ready(context)).await?;
+            service.call(request).await
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .auto_date_header(auto_date)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        // The sender is never used but dropped.
+        _ = stopping.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    matches!(error.kind(), K::ConnectionRefused | K::ConnectionAborted | K::ConnectionReset)
+}
