@@ -87,6 +87,7 @@ fn reconciler(world: &Arc<World>) -> Reconciler {
         machine: Arc::new(SystemClock),
         state: Arc::clone(&state),
         signing: Signing::Auto,
+        patience: daemon::PATIENCE,
     });
     let rule = Rule {
         name: Name::parse("vpn.example.com").expect("a name"),

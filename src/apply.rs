@@ -10,6 +10,8 @@ use crate::dns::ZoneId;
 /// The first look at a change's progress comes after this long. Changes usually take between ten
 /// seconds and a minute, and each look counts against the account's rate.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// The last look, at the end of patience, may take this long.
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
 /// The pause between looks doubles up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
@@ -58,20 +60,31 @@ pub enum Followed {
 }
 
 /// Asks for the state of change `id`, at growing intervals, until it is in sync or `patience` is over.
+/// Trouble that may pass is waited out like the rest.
 pub async fn follow(client: &Client, id: &str, patience: Duration) -> Followed {
     let deadline = Instant::now() + patience;
     let mut pause = FIRST_LOOK;
     loop {
-        if Instant::now() + pause > deadline {
-            tokio::time::sleep_until(deadline).await;
-            return Followed::OutOfTime;
-        }
-        tokio::time::sleep(pause).await;
-        match client.change_status(id).await {
-            Ok(info) if info.in_sync => return Followed::InSync,
-            Ok(_) => {}
-            Err(error) => return Followed::Unreadable(error),
+        let left = deadline.saturating_duration_since(Instant::now());
+        tokio::time::sleep(pause.min(left)).await;
+        let look = tokio::time::timeout(LONGEST_LOOK.max(left), client.change_status(id)).await;
+        match look {
+            Ok(Ok(info)) if info.in_sync => return Followed::InSync,
+            Ok(Err(error)) if !is_passing(&error) => return Followed::Unreadable(error),
+            Ok(_) | Err(_) if Instant::now() >= deadline => return Followed::OutOfTime,
+            Ok(_) | Err(_) => {}
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn is_passing(error: &route53::Error) -> bool {
+    match error {
+        route53::Error::Transport(error) => error.is_transient(),
+        route53::Error::Unreadable(_) => true,
+        route53::Error::Service(refusal) => {
+            matches!(refusal.kind(), Kind::Throttled | Kind::Busy | Kind::Unavailable | Kind::Unreadable)
+        }
+        _ => false,
     }
 }

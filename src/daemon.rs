@@ -6,26 +6,33 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
 
 use crate::apply::{Followed, follow};
 use crate::causes::with_causes;
 use crate::reconcile::{Due, Reading, Reconciler};
-use crate::report::{self, Class, Entry, Outcome};
+use crate::report::{self, Class, Entry, Outcome, Round};
 use crate::source::Observation;
 
+/// For how long one of the daemon's calls is attempted again. It comes back by itself, and what
+/// goes wrong in one zone must not keep it from looking after the others.
+pub const PATIENCE: Duration = Duration::from_secs(3);
 /// A stop waits this long for the answer to a change that is on its way, so that the whole
 /// takes less than two seconds.
 const GRACE: Duration = Duration::from_millis(1500);
 /// What may pass by itself is tried again after this, doubling up to [`LONGEST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_secs(2);
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
+const LONGEST_RETRY: Duration = Duration::from_secs(120);
 /// What only a person can mend is tried again after some time between these.
 const MEND: Duration = Duration::from_secs(15 * 60);
 const LONGEST_MEND: Duration = Duration::from_secs(60 * 60);
+/// A permission may be seconds old and not everywhere yet: up to so many requests are spent on it
+/// in the first seconds.
+const EARLY_REQUESTS: u64 = 3;
+const EARLY_RETRY: Duration = Duration::from_secs(12);
 /// How long a change is followed before it is said that it isn't in sync.
-const PATIENCE: Duration = Duration::from_secs(10 * 60);
+const FOLLOWED: Duration = Duration::from_secs(10 * 60);
 
 /// The daemon's rhythm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,37 +43,19 @@ pub struct Settings {
     pub interval: Duration,
 }
 
-/// What the daemon knows of one rule between rounds.
-struct Watched {
-    /// What the sources said when they last said anything definite.
-    observed: Option<Observation>,
-    /// When the record is due, whatever the sources say.
-    due: Instant,
-    failures: u32,
-    /// What was logged last.
-    said: Option<(Outcome, Option<String>)>,
-}
-
 /// Runs until `stop` resolves.
 pub async fn run(reconciler: Arc<Reconciler>, settings: Settings, stop: impl Future<Output = ()>) {
     let mut stop = std::pin::pin!(stop);
-    let start = Instant::now();
-    let mut watched: Vec<Watched> = reconciler
-        .rules()
-        .iter()
-        .map(|_| Watched { observed: None, due: start, failures: 0, said: None })
-        .collect();
-    let mut followed: JoinSet<()> = JoinSet::new();
-    let mut ticks = tokio::time::interval(settings.watch);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut daemon = Daemon::new(reconciler, settings);
     loop {
+        let next = daemon.next();
         tokio::select! {
             biased;
             () = &mut stop => return,
-            Some(_) = followed.join_next() => {}
-            _ = ticks.tick() => {
-                let cycle = cycle(&reconciler, &mut watched, settings, &mut followed);
-                if let Err(stopped) = unless_stopped(&mut stop, &reconciler, cycle).await {
+            Some(_) = daemon.followed.join_next() => {}
+            () = tokio::time::sleep_until(next) => {
+                let reconciler = Arc::clone(&daemon.reconciler);
+                if let Err(stopped) = unless_stopped(&mut stop, &reconciler, daemon.cycle()).await {
                     if stopped.changing {
                         tracing::warn!("stopped while a change was on its way: could not confirm it");
                     }
@@ -84,8 +73,8 @@ pub struct Stopped {
     pub changing: bool,
 }
 
-/// Runs `work` to its end, or until `stop`. A change that is on its way by then is given a moment
-/// to be answered, so that what became of it can be told.
+/// Runs `work` to its end, or until `stop`. From then on no change is sent; one that is on its way is
+/// given a moment to be answered, so that what became of it can be told.
 ///
 /// # Errors
 /// [`Stopped`] when `stop` came first.
@@ -100,94 +89,214 @@ pub async fn unless_stopped<T>(
         done = &mut work => return Ok(done),
         () = stop => {}
     }
-    let changing = reconciler.client().is_changing();
-    if changing && let Ok(done) = tokio::time::timeout(GRACE, work).await {
-        return Ok(done);
+    tokio::select! {
+        biased;
+        done = &mut work => Ok(done),
+        () = reconciler.client().close() => Err(Stopped { changing: false }),
+        () = tokio::time::sleep(GRACE) => Err(Stopped { changing: true }),
     }
-    Err(Stopped { changing })
 }
 
-/// One look at the sources, and a round for the records that it, or the time, makes due.
-async fn cycle(
-    reconciler: &Arc<Reconciler>,
-    watched: &mut [Watched],
+struct Daemon {
+    reconciler: Arc<Reconciler>,
     settings: Settings,
-    followed: &mut JoinSet<()>,
-) {
-    let observations = if watched.iter().all(|watched| watched.said.is_none()) {
-        // The first time, credentials are read beside the address.
-        tokio::join!(reconciler.observe(), reconciler.client().prepare()).0
-    } else {
-        reconciler.observe().await
-    };
-    let now = Instant::now();
-    let (mut moved, mut audited) = (Vec::new(), Vec::new());
-    for (rule, (observation, watched)) in observations.into_iter().zip(&mut *watched).enumerate() {
-        let is_known = matches!(observation, Observation::Known(_));
-        let is_new = is_known && watched.observed.as_ref() != Some(&observation);
-        let was_known = watched.observed.is_some();
-        if is_new {
-            watched.observed = Some(observation.clone());
-        }
-        let due = Due { rule, observation };
-        if is_new && was_known {
-            moved.push(due);
-        } else if is_new || watched.due <= now || !is_known {
-            audited.push(due);
-        }
+    /// When the sources are looked at next.
+    look: Instant,
+    watched: Vec<Watched>,
+    followed: JoinSet<()>,
+}
+
+/// What the daemon knows of one rule between rounds.
+struct Watched {
+    /// What the sources said at the last look.
+    observed: Option<Observation>,
+    /// What they said when they last said what should be there.
+    known: Option<Observation>,
+    /// When the record is due, whatever the sources say.
+    due: Instant,
+    failures: u32,
+    /// Requests spent since a permission, or the zone, was first missing.
+    spent: u64,
+    /// What was logged last.
+    said: Option<Entry>,
+    /// The change of this record that is being followed.
+    following: Option<AbortHandle>,
+}
+
+impl Daemon {
+    fn new(reconciler: Arc<Reconciler>, settings: Settings) -> Self {
+        let now = Instant::now();
+        let watched = reconciler.rules().iter().map(|_| Watched::new(now)).collect();
+        Self { reconciler, settings, look: now, watched, followed: JoinSet::new() }
     }
-    for (due, reading) in [(moved, Reading::Remembered), (audited, Reading::Fresh)] {
-        if due.is_empty() {
-            continue;
-        }
-        let round = reconciler.round(&due, reading).await;
-        for (due, entry) in due.iter().zip(&round.entries) {
-            if let Some(watched) = watched.get_mut(due.rule) {
-                watched.settle(entry, settings);
+
+    /// When there is something to do next.
+    fn next(&self) -> Instant {
+        let due = self.watched.iter().filter(|watched| watched.is_known()).map(|watched| watched.due).min();
+        due.map_or(self.look, |due| due.min(self.look))
+    }
+
+    /// A look at the sources where it is time for one, and a round for the records that it, or the
+    /// time, makes due.
+    async fn cycle(&mut self) {
+        let mut moved = Vec::new();
+        let mut rest = Vec::new();
+        let looked = Instant::now() >= self.look;
+        if looked {
+            // The next look is counted from this one's beginning, unless it took longer than that.
+            self.look += self.settings.watch;
+            let observations = self.observe().await;
+            self.look = self.look.max(Instant::now());
+            for (rule, (observation, watched)) in observations.into_iter().zip(&mut self.watched).enumerate()
+            {
+                match watched.take_in(observation) {
+                    News::Moved => moved.push(rule),
+                    News::Unknown => rest.push(rule),
+                    News::None => {}
+                }
             }
         }
-        for id in round.change_ids() {
-            let (client, id) = (Arc::clone(reconciler.client()), id.to_owned());
-            followed.spawn(async move {
-                match follow(&client, &id, PATIENCE).await {
-                    Followed::InSync => report::log_in_sync(&id),
-                    Followed::OutOfTime => report::log_not_in_sync(&id, "out of time"),
-                    Followed::Unreadable(error) => report::log_not_in_sync(&id, &with_causes(&error)),
-                }
-            });
+        let now = Instant::now();
+        let due = |rule: &usize| {
+            self.watched.get(*rule).is_some_and(|watched| watched.is_known() && watched.due <= now)
+        };
+        rest.extend((0..self.watched.len()).filter(due).filter(|rule| !moved.contains(rule)));
+        rest.sort_unstable();
+        self.round(&moved, Reading::Remembered).await;
+        self.round(&rest, Reading::Fresh).await;
+    }
+
+    async fn observe(&self) -> Vec<Observation> {
+        if self.watched.iter().all(|watched| watched.observed.is_none()) {
+            // The first time, credentials are read beside the address.
+            tokio::join!(self.reconciler.observe(), self.reconciler.client().prepare()).0
+        } else {
+            self.reconciler.observe().await
         }
     }
+
+    async fn round(&mut self, rules: &[usize], reading: Reading) {
+        let observed = |rule: usize| self.watched.get(rule).and_then(|watched| watched.observed.clone());
+        let due: Vec<Due> =
+            rules.iter().filter_map(|&rule| Some(Due { rule, observation: observed(rule)? })).collect();
+        if due.is_empty() {
+            return;
+        }
+        let client = Arc::clone(self.reconciler.client());
+        let before = (client.requests(), client.denied());
+        let round = self.reconciler.round(&due, reading).await;
+        let cost = Cost { requests: client.requests() - before.0, denied: client.denied() - before.1 };
+        for (due, entry) in due.iter().zip(&round.entries) {
+            if let Some(watched) = self.watched.get_mut(due.rule) {
+                watched.settle(entry, self.settings, cost);
+            }
+        }
+        self.follow(&due, &round);
+    }
+
+    /// Follows the changes of a round; those that they supersede no longer.
+    fn follow(&mut self, due: &[Due], round: &Round) {
+        for id in round.change_ids() {
+            let (client, change) = (Arc::clone(self.reconciler.client()), id.to_owned());
+            let handle = self.followed.spawn(async move {
+                match follow(&client, &change, FOLLOWED).await {
+                    Followed::InSync => report::log_in_sync(&change),
+                    Followed::OutOfTime => report::log_not_in_sync(&change, "out of time"),
+                    Followed::Unreadable(error) => report::log_not_in_sync(&change, &with_causes(&error)),
+                }
+            });
+            for (due, _) in
+                due.iter().zip(&round.entries).filter(|(_, entry)| entry.change_id.as_deref() == Some(id))
+            {
+                if let Some(watched) = self.watched.get_mut(due.rule)
+                    && let Some(superseded) = watched.following.replace(handle.clone())
+                {
+                    superseded.abort();
+                }
+            }
+        }
+    }
+}
+
+/// What a round asked of Route 53.
+#[derive(Clone, Copy)]
+struct Cost {
+    requests: u64,
+    denied: u64,
+}
+
+/// What a look at a record's sources brought.
+enum News {
+    /// It should be something else than before.
+    Moved,
+    /// Nobody knows what it should be.
+    Unknown,
+    None,
 }
 
 impl Watched {
+    fn new(now: Instant) -> Self {
+        Self { observed: None, known: None, due: now, failures: 0, spent: 0, said: None, following: None }
+    }
+
+    fn is_known(&self) -> bool {
+        matches!(self.observed, Some(Observation::Known(_)))
+    }
+
+    fn take_in(&mut self, observation: Observation) -> News {
+        let observed = self.observed.insert(observation);
+        if !matches!(observed, Observation::Known(_)) {
+            return News::Unknown;
+        }
+        match self.known.replace(observed.clone()) {
+            Some(before) if before != *observed => News::Moved,
+            _ => News::None,
+        }
+    }
+
     /// Logs what is new about an entry, and decides when the record is due again.
-    fn settle(&mut self, entry: &Entry, settings: Settings) {
-        // That what was changed is still as it was changed is no news.
-        let settled = if entry.outcome == Outcome::Changed { Outcome::Unchanged } else { entry.outcome };
-        let saying = (settled, entry.reason.clone());
-        if entry.outcome == Outcome::Changed || self.said.as_ref() != Some(&saying) {
+    fn settle(&mut self, entry: &Entry, settings: Settings, cost: Cost) {
+        if entry.outcome == Outcome::Changed
+            || !self.said.as_ref().is_some_and(|said| entry.says_the_same_as(said))
+        {
             report::log_decision(entry);
-            self.said = Some(saying);
+        }
+        self.said = Some(entry.clone());
+        // Nothing was asked of Route 53: the next look decides.
+        if entry.outcome == Outcome::Left {
+            return;
         }
         let pause = match entry.class {
-            // Nothing was asked of Route 53: the next look decides.
-            _ if entry.outcome == Outcome::Left => Duration::ZERO,
-            Class::Fine => jittered(settings.interval),
+            Class::Fine => settings.interval.mul_f64(0.9 + fastrand::f64() / 5.0),
             Class::Refused => settings.interval,
-            Class::TryAgain | Class::Other => {
-                let bound = FIRST_RETRY.saturating_mul(1 << self.failures.min(10)).min(LONGEST_RETRY);
-                bound.mul_f64(0.5 + fastrand::f64() / 2.0)
-            }
             Class::NotPermitted | Class::Misconfigured => {
-                MEND + LONGEST_MEND.saturating_sub(MEND).mul_f64(fastrand::f64())
+                self.spent += cost.requests;
+                // Without credentials nothing was asked of Route 53 either; a role may come any moment.
+                if cost.requests == 0 { self.retry() } else { self.mend(cost) }
             }
+            Class::TryAgain | Class::Other => self.retry(),
         };
-        self.failures =
-            if matches!(entry.class, Class::TryAgain | Class::Other) { self.failures + 1 } else { 0 };
+        match entry.class {
+            Class::Fine | Class::Refused => (self.failures, self.spent) = (0, 0),
+            Class::NotPermitted | Class::Misconfigured => {
+                self.failures = self.failures.saturating_add(u32::from(cost.requests == 0));
+            }
+            Class::TryAgain | Class::Other => self.failures = self.failures.saturating_add(1),
+        }
         self.due = Instant::now() + pause;
     }
-}
 
-fn jittered(interval: Duration) -> Duration {
-    interval.mul_f64(0.9 + fastrand::f64() / 5.0)
+    fn retry(&self) -> Duration {
+        let bound = FIRST_RETRY.saturating_mul(1 << self.failures.min(10)).min(LONGEST_RETRY);
+        bound.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+
+    fn mend(&self, cost: Cost) -> Duration {
+        // What was found on the way to a refusal isn't asked for again.
+        let again = if cost.denied > 0 { cost.denied } else { cost.requests };
+        if self.spent + again <= EARLY_REQUESTS {
+            return EARLY_RETRY;
+        }
+        MEND + LONGEST_MEND.saturating_sub(MEND).mul_f64(fastrand::f64())
+    }
 }

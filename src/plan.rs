@@ -87,6 +87,9 @@ fn obstacle(wish: &RecordSet, set: &RecordSet) -> Option<String> {
         (None, Target::TrafficPolicy(id)) => {
             Some(format!("a set of type {rtype} made by traffic policy instance {id} stands there"))
         }
+        (None, Target::Values { .. }) if set.health_check_id.is_some() => {
+            Some(format!("a record of type {rtype} with a health check stands there"))
+        }
         (None, Target::Values { .. }) => None,
     }
 }

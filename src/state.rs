@@ -3,7 +3,7 @@
 //! Every entry is a hint that the service confirms or refutes when it is used. Without the file,
 //! or with a broken one, everything works and is learnt again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -27,6 +27,12 @@ pub struct State {
 struct Inner {
     facts: Facts,
     changed: bool,
+    /// The zones that were looked up in this process.
+    learnt: BTreeSet<(String, String)>,
+}
+
+fn learnt(endpoint: &str, wanted: &str) -> (String, String) {
+    (endpoint.to_owned(), wanted.to_owned())
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -90,7 +96,7 @@ impl State {
             Err(source) if source.kind() == io::ErrorKind::NotFound => (Facts::default(), None),
             Err(source) => (Facts::default(), Some(Error::Read { path, source })),
         };
-        let inner = Mutex::new(Inner { facts, changed: false });
+        let inner = Mutex::new(Inner { facts, ..Inner::default() });
         (Self { directory: Some(directory.to_owned()), inner }, error)
     }
 
@@ -133,12 +139,16 @@ impl State {
         });
     }
 
-    /// The id found at `endpoint` the last time `wanted` was looked for.
-    pub fn zone(&self, endpoint: &str, wanted: &str) -> Option<ZoneId> {
-        self.lock().facts.endpoints.get(endpoint)?.zones.get(wanted).cloned()
+    /// The id found at `endpoint` the last time `wanted` was looked for, and whether that was in
+    /// this process: what is older may have been another account's.
+    pub fn zone(&self, endpoint: &str, wanted: &str) -> Option<(ZoneId, bool)> {
+        let inner = self.lock();
+        let id = inner.facts.endpoints.get(endpoint)?.zones.get(wanted)?.clone();
+        Some((id, inner.learnt.contains(&learnt(endpoint, wanted))))
     }
 
     pub fn set_zone(&self, endpoint: &str, wanted: &str, id: &ZoneId) {
+        self.lock().learnt.insert(learnt(endpoint, wanted));
         self.update(|facts| {
             let zones = &mut facts.endpoints.entry(endpoint.to_owned()).or_default().zones;
             zones.insert(wanted.to_owned(), id.clone()).as_ref() != Some(id)
@@ -151,6 +161,7 @@ impl State {
         });
     }
 
+    /// Makes a change that tells whether it made a difference.
     fn update(&self, change: impl FnOnce(&mut Facts) -> bool) {
         let mut inner = self.lock();
         let changed = change(&mut inner.facts);
@@ -200,7 +211,7 @@ mod tests {
         let (again, error) = State::load(&nested);
         assert!(error.is_none());
         assert_eq!(again.role().as_deref(), Some("vpn"));
-        assert_eq!(again.zone("https://r53", "vpn.example.com"), Some(id));
+        assert_eq!(again.zone("https://r53", "vpn.example.com"), Some((id, false)));
         assert_eq!(again.zone("https://other", "vpn.example.com"), None);
         assert!(again.refuses_aws3_https("https://r53"));
         again.forget_zone("https://r53", "vpn.example.com");

@@ -155,11 +155,24 @@ impl Endpoint {
     /// Whether nobody on the way can read or change what is sent: TLS, or no way at all.
     #[must_use]
     pub fn is_private(&self) -> bool {
+        self.is_tls() || self.is_loopback()
+    }
+
+    /// Whether a proxy of the environment may stand between: it sees nothing of TLS, everything of
+    /// the rest, and has no business on the loopback.
+    #[must_use]
+    pub fn may_be_proxied(&self) -> bool {
+        self.is_tls() && !self.is_loopback()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.url.starts_with("https://")
+    }
+
+    fn is_loopback(&self) -> bool {
         let Ok(uri) = self.url.parse::<Uri>() else { return false };
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        uri.scheme_str() == Some("https")
-            || host == "localhost"
-            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 }
 
@@ -229,5 +242,15 @@ mod tests {
         assert!(private("http://localhost:4566"));
         assert!(!private("http://10.0.0.1:4566"));
         assert!(!private("http://route53.amazonaws.com"));
+    }
+
+    #[test]
+    fn a_proxy_stands_only_before_tls_to_elsewhere() {
+        let proxied =
+            |url: &str| Endpoint { url: url.to_owned(), signing_region: String::new() }.may_be_proxied();
+        assert!(proxied("https://route53.amazonaws.com"));
+        assert!(!proxied("https://127.0.0.1:4566"));
+        assert!(!proxied("http://127.0.0.1:4566"));
+        assert!(!proxied("http://10.0.0.1:4566"));
     }
 }

@@ -118,7 +118,7 @@ impl Story<'_> {
         let settings = self.settings();
         let env: Env = self.running.exports.iter().cloned().collect();
 
-        let reconciler = Arc::new(engine::reconciler(&settings, &env, Mode::Act)?);
+        let reconciler = Arc::new(engine::reconciler(&settings, &env, Mode::Act, daemon::PATIENCE)?);
         let (stop, stopped) = oneshot::channel::<()>();
         let rhythm = daemon::Settings { watch: WATCH, interval: INTERVAL };
         let pinning = tokio::spawn(daemon::run(Arc::clone(&reconciler), rhythm, async {

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use http::Uri;
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,14 +20,19 @@ use crate::imds::{self, Imds};
 use crate::reconcile::{Mode, Parts, Reconciler};
 use crate::report::{self, Class, Round};
 use crate::state::State;
-use crate::transport::{HttpClient, Meter, TrustedRoots};
+use crate::transport::{self, HttpClient, Meter, TrustedRoots};
 
-/// A reconciler for these settings, with its connection to Route 53 being opened already: by the
+/// A reconciler for these settings, whose calls are attempted again for as long as `patience`, with its connection to Route 53 being opened already: by the
 /// time the metadata is read, its handshakes are over.
 ///
 /// # Errors
 /// When one of AWS's variables, or what it names, can't be used.
-pub(super) fn reconciler(settings: &Settings, env: &Env, mode: Mode) -> Result<Reconciler, Failure> {
+pub(super) fn reconciler(
+    settings: &Settings,
+    env: &Env,
+    mode: Mode,
+    patience: Duration,
+) -> Result<Reconciler, Failure> {
     let wrong = |error: Box<dyn std::error::Error + Send + Sync>| Failure::new(Exit::Misconfigured, error);
     let metadata = imds::Settings::from_env(env).map_err(|error| wrong(error.into()))?;
     let endpoint = Endpoint::from_env(env).map_err(|error| wrong(error.into()))?;
@@ -34,7 +40,8 @@ pub(super) fn reconciler(settings: &Settings, env: &Env, mode: Mode) -> Result<R
         env.get("AWS_CA_BUNDLE").map_or_else(|| Ok(TrustedRoots::compiled_in()), TrustedRoots::from_bundle);
     let roots = roots.map_err(|error| wrong(error.into()))?;
 
-    let to_route53 = HttpClient::new(route53::TRANSPORT, &roots).map_err(|error| wrong(error.into()))?;
+    let bounds = transport::Settings { proxy: endpoint.may_be_proxied(), ..route53::TRANSPORT };
+    let to_route53 = HttpClient::new(bounds, &roots).map_err(|error| wrong(error.into()))?;
     let to_metadata = HttpClient::new(imds::TRANSPORT, &roots).map_err(|error| wrong(error.into()))?;
     let (to_route53, to_metadata) = (Arc::new(to_route53), Arc::new(to_metadata));
 
@@ -61,6 +68,7 @@ pub(super) fn reconciler(settings: &Settings, env: &Env, mode: Mode) -> Result<R
         machine: Arc::new(SystemClock),
         state: Arc::clone(&state),
         signing: settings.signing,
+        patience,
     });
     let client = Arc::new(client.map_err(|error| wrong(error.into()))?);
     if let Ok(uri) = endpoint.url.parse::<Uri>() {

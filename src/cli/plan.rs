@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::{Exit, Failure, engine, log, runtime};
+use crate::aws::route53;
 use crate::config::{self, Overrides};
 use crate::daemon::unless_stopped;
 use crate::env::Env;
@@ -33,9 +34,9 @@ pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write, err: &mut dyn Wri
     log::install(settings.log.clone());
     runtime::block_on(async {
         let mut stop = engine::stop_signal()?;
-        let reconciler = engine::reconciler(&settings, env, Mode::Say)?;
+        let reconciler = engine::reconciler(&settings, env, Mode::Say, route53::PATIENCE)?;
         let round = unless_stopped(&mut stop, &reconciler, reconciler.once(Wait::Off)).await;
-        let round = round.unwrap_or_else(|stopped| reconciler.broken_off(stopped.changing));
+        let round = round.unwrap_or_else(|_| reconciler.broken_off());
         let pending = round.entries.iter().any(|entry| entry.outcome == Outcome::WouldChange);
         let pending = if pending && args.detailed_exit_code { Exit::Pending } else { Exit::Ok };
         Ok(Exit::gravest([engine::show(&round, args.json, out, err)?, pending]))

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use super::{Exit, Failure, engine, log, runtime};
+use crate::aws::route53;
 use crate::config::{self, Overrides, Settings};
 use crate::daemon::{self, unless_stopped};
 use crate::env::Env;
@@ -57,15 +58,15 @@ async fn once(
     err: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let mut stop = engine::stop_signal()?;
-    let reconciler = engine::reconciler(settings, env, args.mode())?;
+    let reconciler = engine::reconciler(settings, env, args.mode(), route53::PATIENCE)?;
     let round = unless_stopped(&mut stop, &reconciler, reconciler.once(settings.wait)).await;
-    let round = round.unwrap_or_else(|stopped| reconciler.broken_off(stopped.changing));
+    let round = round.unwrap_or_else(|_| reconciler.broken_off());
     engine::show(&round, args.json, out, err)
 }
 
 async fn run_daemon(settings: &Settings, args: &Args, env: &Env) -> Result<Exit, Failure> {
     let stop = engine::stop_signal()?;
-    let reconciler = engine::reconciler(settings, env, args.mode())?;
+    let reconciler = engine::reconciler(settings, env, args.mode(), daemon::PATIENCE)?;
     let rhythm = daemon::Settings { watch: settings.watch, interval: settings.interval };
     daemon::run(Arc::new(reconciler), rhythm, stop).await;
     Ok(Exit::Ok)

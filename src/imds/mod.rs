@@ -6,6 +6,7 @@
 //! Spec: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-v2-how-it-works.html>
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -87,6 +88,9 @@ pub enum Error {
     Disabled,
     #[error("the metadata service can't be reached")]
     Unreachable(#[source] transport::Error),
+    /// Somebody else's request for a token, which this one waited for, has failed.
+    #[error("the metadata service gave no token")]
+    NoToken,
     #[error("the metadata service refuses to give a token (status 403): it is disabled for this instance")]
     Forbidden,
     #[error("the metadata service answers, but not to version 2 (status {0} to the request for a token)")]
@@ -103,7 +107,7 @@ impl Error {
         match self {
             Self::Unreachable(error) => error.is_transient(),
             Self::Status { status, .. } => *status == 429 || *status >= 500,
-            Self::NotText(_) => true,
+            Self::NotText(_) | Self::NoToken => true,
             Self::Disabled | Self::Forbidden | Self::NotVersion2(_) => false,
         }
     }
@@ -130,6 +134,8 @@ pub struct Imds {
     clock: Arc<ServerClock>,
     settings: Settings,
     token: Mutex<Option<Token>>,
+    /// How many requests for a token have failed.
+    failures: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -142,7 +148,7 @@ impl Imds {
     /// A client that tells `clock` the time its answers carry.
     #[must_use]
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<ServerClock>) -> Self {
-        Self { transport, clock, settings, token: Mutex::new(None) }
+        Self { transport, clock, settings, token: Mutex::new(None), failures: AtomicU64::new(0) }
     }
 
     /// The item at `path` below `/latest/meta-data/`, trimmed; `None` when the service says that
@@ -194,10 +200,22 @@ impl Imds {
 
     /// The current token, fetched once for all who wait for it.
     async fn token(&self) -> Result<Token, Error> {
+        let failures = self.failures.load(Ordering::Relaxed);
         let mut kept = self.token.lock().await;
         if let Some(token) = kept.as_ref().filter(|token| Instant::now() < token.renew_at) {
             return Ok(token.clone());
         }
+        // Whoever waited for a request that failed shares its failure.
+        if self.failures.load(Ordering::Relaxed) != failures {
+            return Err(Error::NoToken);
+        }
+        let token = self.fetch_token().await.inspect_err(|_| {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        })?;
+        Ok(kept.insert(token).clone())
+    }
+
+    async fn fetch_token(&self) -> Result<Token, Error> {
         let uri = format!("{}{TOKEN_PATH}", self.settings.endpoint);
         let answer = self.send(Method::PUT, &uri, (TOKEN_TTL, HeaderValue::from(LIFE.as_secs()))).await?;
         let bad = || Error::NotText("the request for a token".to_owned());
@@ -223,7 +241,7 @@ impl Imds {
         let life = answer.headers().get(&TOKEN_TTL).and_then(|ttl| ttl.to_str().ok()?.parse().ok());
         let life = life.map_or(LIFE, Duration::from_secs).min(LIFE);
         let renew_at = Instant::now() + life.saturating_sub(RENEW_AHEAD).max(life / 2);
-        Ok(kept.insert(Token { value, renew_at }).clone())
+        Ok(Token { value, renew_at })
     }
 
     /// Forgets `token` unless somebody has renewed it meanwhile.

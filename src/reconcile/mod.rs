@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::join_all;
 
 use crate::apply::{Applied, apply};
-use crate::aws::route53::{self, Change, Client, LostAnswer, ZoneFinder};
+use crate::aws::route53::{self, Age, Change, Client, Kind, LostAnswer, ZoneFinder};
 use crate::causes::with_causes;
-use crate::desired::{Rule, Wish, ZoneChoice};
+use crate::desired::{Rule, Wish};
 use crate::dns::{RecordKey, RecordSet, ZoneId};
 use crate::imds::Imds;
 use crate::plan::{Current, Plan, diff};
@@ -54,6 +54,15 @@ pub struct Reconciler {
     mode: Mode,
     /// Each record as last read or written.
     confirmed: Mutex<HashMap<RecordKey, RecordSet>>,
+    /// How far each record has come in the round that is under way.
+    progress: Mutex<HashMap<RecordKey, Stage>>,
+}
+
+/// How far a record has come in a round.
+enum Stage {
+    /// A change is on its way.
+    Sent,
+    Settled(Box<Entry>),
 }
 
 /// What a reconciler is made of.
@@ -81,20 +90,31 @@ struct Item<'a> {
     place: usize,
     rule: &'a Rule,
     wish: RecordSet,
+    zone: Age,
 }
 
 /// A record at the end of a round.
 struct Settled<'a> {
     item: Item<'a>,
     entry: Entry,
-    zone_is_gone: bool,
+    /// What is remembered of its zone may be wrong.
+    doubt: bool,
 }
 
 impl Reconciler {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { rules, imds, client, state, requests, mode } = parts;
-        Self { rules, imds, client, state, requests, mode, confirmed: Mutex::default() }
+        Self {
+            rules,
+            imds,
+            client,
+            state,
+            requests,
+            mode,
+            confirmed: Mutex::default(),
+            progress: Mutex::default(),
+        }
     }
 
     #[must_use]
@@ -120,12 +140,13 @@ impl Reconciler {
 
     /// Reconciles the rules that are due, each zone's in one batch, and reports in the order given.
     pub async fn round(&self, due: &[Due], reading: Reading) -> Round {
+        self.progress().clear();
         let mut entries: BTreeMap<usize, Entry> = BTreeMap::new();
         let mut items = Vec::new();
         for (place, due) in due.iter().enumerate() {
             let Some(rule) = self.rules.get(due.rule) else { continue };
             match rule.wish(&due.observation) {
-                Wish::Present(wish) => items.push(Item { place, rule, wish }),
+                Wish::Present(wish) => items.push(Item { place, rule, wish, zone: Age::Fresh }),
                 Wish::Untouched(why) => {
                     entries.insert(place, untouched(rule, Outcome::Left, Class::TryAgain, why));
                 }
@@ -134,12 +155,13 @@ impl Reconciler {
                 }
             }
         }
-        // A zone id that is remembered may be out of date: then it is looked up, once.
+        // A zone id that is remembered may be out of date, or another account's: then it is looked up, once.
         let mut retried = false;
         while !items.is_empty() {
             let settled = self.settle_all(std::mem::take(&mut items), reading).await;
-            for Settled { item, entry, zone_is_gone } in settled {
-                if zone_is_gone && !retried && !matches!(item.rule.zone, ZoneChoice::Id(_)) {
+            for Settled { item, entry, doubt } in settled {
+                if doubt && !retried {
+                    self.client.forget_zone(&item.rule.name, &item.rule.zone, item.rule.private);
                     items.push(item);
                 } else {
                     entries.insert(item.place, entry);
@@ -150,6 +172,11 @@ impl Reconciler {
         if let Err(error) = self.state.save() {
             tracing::warn!("{}", with_causes(&error));
         }
+        let mut progress = self.progress();
+        for entry in entries.values() {
+            let key = RecordKey::simple(entry.name.clone(), entry.rtype);
+            progress.insert(key, Stage::Settled(Box::new(entry.clone())));
+        }
         Round { entries: entries.into_values().collect(), requests: self.requests() }
     }
 
@@ -159,13 +186,16 @@ impl Reconciler {
         let mut zones: BTreeMap<ZoneId, Vec<Item<'a>>> = BTreeMap::new();
         let mut settled = Vec::new();
         let mut items = items.into_iter();
-        while let Some(item) = items.next() {
+        while let Some(mut item) = items.next() {
             match finder.find(&item.rule.name, &item.rule.zone, item.rule.private).await {
-                Ok(zone) => zones.entry(zone).or_default().push(item),
+                Ok(found) => {
+                    item.zone = found.age;
+                    zones.entry(found.id).or_default().push(item);
+                }
                 Err(error) => {
                     let failure = Failure::of(&error);
                     settled.push(item.failed(&failure));
-                    if concerns_all(&error) {
+                    if concerns_all(&error) || failure.class == Class::NotPermitted {
                         settled.extend(items.by_ref().map(|item| item.failed(&failure)));
                     }
                 }
@@ -173,10 +203,6 @@ impl Reconciler {
         }
         let each = zones.iter().map(|(zone, items)| self.settle(zone, items.clone(), reading));
         settled.extend(join_all(each).await.into_iter().flatten());
-        for gone in settled.iter().filter(|settled| settled.zone_is_gone) {
-            let rule = gone.item.rule;
-            self.client.forget_zone(&rule.name, &rule.zone, rule.private);
-        }
         settled
     }
 
@@ -196,7 +222,7 @@ impl Reconciler {
                     Plan::Nothing => settled.push(self.unchanged(item, &current)),
                     Plan::Refused(why) => {
                         let entry = untouched(item.rule, Outcome::Refused, Class::Refused, why);
-                        settled.push(Settled { item, entry, zone_is_gone: false });
+                        settled.push(Settled { item, entry, doubt: false });
                     }
                     Plan::Changes(changes) if self.mode == Mode::Say => {
                         settled.push(item.changed(Outcome::WouldChange, before(&changes), None));
@@ -208,11 +234,17 @@ impl Reconciler {
                 return settled;
             }
             let changes: Vec<Change> = batch.iter().flat_map(|(_, changes)| changes).cloned().collect();
+            for (item, _) in &batch {
+                self.progress().insert(item.wish.key(), Stage::Sent);
+            }
             match apply(&self.client, zone, &changes).await {
                 Applied::Accepted(info) => {
                     for (item, changes) in batch {
                         self.confirm(&item.wish, Some(&item.wish));
-                        settled.push(item.changed(Outcome::Changed, before(&changes), Some(info.id.clone())));
+                        let key = item.wish.key();
+                        let done = item.changed(Outcome::Changed, before(&changes), Some(info.id.clone()));
+                        self.progress().insert(key, Stage::Settled(Box::new(done.entry.clone())));
+                        settled.push(done);
                     }
                     return settled;
                 }
@@ -232,9 +264,7 @@ impl Reconciler {
                     return settled;
                 }
                 Applied::Lost(lost) => {
-                    for (item, changes) in batch {
-                        settled.push(self.look_again(zone, item, &changes, &lost).await);
-                    }
+                    settled.extend(self.look_again(zone, batch, &lost).await);
                     return settled;
                 }
                 Applied::Refused(error) => {
@@ -243,24 +273,13 @@ impl Reconciler {
                 Applied::Failed(error) => return self.fail(settled, batch, &Failure::of(&error)),
                 Applied::Unsent(error) => {
                     let reason = with_causes(&error);
-                    let failure = Failure {
-                        outcome: Outcome::Failed,
-                        class: Class::Other,
-                        reason,
-                        hint: None,
-                        zone_is_gone: false,
-                    };
+                    let failure = Failure::because(Outcome::Failed, Class::Other, reason);
                     return self.fail(settled, batch, &failure);
                 }
             }
         }
-        let failure = Failure {
-            outcome: Outcome::Failed,
-            class: Class::TryAgain,
-            reason: format!("somebody else changed it {RACES} times while it was being changed"),
-            hint: None,
-            zone_is_gone: false,
-        };
+        let reason = format!("somebody else changed it {RACES} times while it was being changed");
+        let failure = Failure::because(Outcome::Failed, Class::TryAgain, reason);
         settled.extend(items.into_iter().map(|item| item.failed(&failure)));
         settled
     }
@@ -305,35 +324,39 @@ impl Reconciler {
         sets.into_iter().collect()
     }
 
-    /// Finds out what became of a change whose answer was lost.
+    /// Finds out what became of a batch whose answer was lost.
     async fn look_again<'a>(
         &self,
         zone: &ZoneId,
-        item: Item<'a>,
-        changes: &[Change],
+        batch: Vec<(Item<'a>, Vec<Change>)>,
         lost: &LostAnswer,
-    ) -> Settled<'a> {
-        let occupant = self.client.occupant(zone, &item.rule.name, item.rule.rtype).await;
-        if let Ok(Some(set)) = &occupant
-            && set.is_equivalent(&item.wish)
-        {
-            self.confirm(&item.wish, Some(set));
-            return item.changed(Outcome::Changed, before(changes), None);
-        }
-        self.confirm(&item.wish, None);
+    ) -> Vec<Settled<'a>> {
         let lost = format!("the answer to the change was lost: {}", with_causes(lost));
-        let reason = match occupant {
-            Ok(_) => format!("{lost}; the record is not as wanted yet"),
-            Err(error) => format!("{lost}; looking what became of it failed: {}", with_causes(&error)),
-        };
-        let failure = Failure {
-            outcome: Outcome::Unconfirmed,
-            class: Class::TryAgain,
-            reason,
-            hint: None,
-            zone_is_gone: false,
-        };
-        item.failed(&failure)
+        let mut settled = Vec::with_capacity(batch.len());
+        // What keeps one record from being read keeps the others too.
+        let mut blind = None;
+        for (item, changes) in batch {
+            let reason = match &blind {
+                Some(reason) => String::clone(reason),
+                None => match self.client.occupant(zone, &item.rule.name, item.rule.rtype).await {
+                    Ok(Some(set)) if set.is_equivalent(&item.wish) => {
+                        self.confirm(&item.wish, Some(&set));
+                        settled.push(item.changed(Outcome::Changed, before(&changes), None));
+                        continue;
+                    }
+                    Ok(_) => format!("{lost}; the record is not as wanted yet"),
+                    Err(error) => {
+                        let reason =
+                            format!("{lost}; looking what became of it failed: {}", with_causes(&error));
+                        blind = concerns_all(&error).then(|| reason.clone());
+                        reason
+                    }
+                },
+            };
+            self.confirm(&item.wish, None);
+            settled.push(item.failed(&Failure::because(Outcome::Unconfirmed, Class::TryAgain, reason)));
+        }
+        settled
     }
 
     fn fail<'a>(
@@ -358,7 +381,7 @@ impl Reconciler {
             after: values,
             ..blank(item.rule, Outcome::Unchanged, Class::Fine)
         };
-        Settled { item, entry, zone_is_gone: false }
+        Settled { item, entry, doubt: false }
     }
 
     fn confirm(&self, wish: &RecordSet, set: Option<&RecordSet>) {
@@ -366,6 +389,10 @@ impl Reconciler {
             Some(set) => self.confirmed().insert(wish.key(), set.clone()),
             None => self.confirmed().remove(&wish.key()),
         };
+    }
+
+    fn progress(&self) -> std::sync::MutexGuard<'_, HashMap<RecordKey, Stage>> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn confirmed(&self) -> std::sync::MutexGuard<'_, HashMap<RecordKey, RecordSet>> {
@@ -378,15 +405,22 @@ impl<'a> Item<'a> {
         let entry = Entry {
             reason: Some(failure.reason.clone()),
             hint: failure.hint.clone(),
+            request_id: failure.request_id.clone(),
+            topic: failure.topic.clone(),
             ..blank(self.rule, failure.outcome, failure.class)
         };
-        Settled { item: self, entry, zone_is_gone: failure.zone_is_gone }
+        let doubt = match self.zone {
+            Age::Fresh => false,
+            Age::Known => failure.zone_is_gone,
+            Age::Inherited => failure.zone_is_gone || failure.is_denied,
+        };
+        Settled { item: self, entry, doubt }
     }
 
     fn changed(self, outcome: Outcome, before: Option<Values>, change_id: Option<String>) -> Settled<'a> {
         let after = Values::of(&self.wish);
         let entry = Entry { before, after, change_id, ..blank(self.rule, outcome, Class::Fine) };
-        Settled { item: self, entry, zone_is_gone: false }
+        Settled { item: self, entry, doubt: false }
     }
 }
 
@@ -401,7 +435,15 @@ fn before(changes: &[Change]) -> Option<Values> {
 /// Whether what failed would fail for every other record too, after as long a wait.
 fn concerns_all(error: &route53::Error) -> bool {
     use route53::Error as E;
-    matches!(error, E::Credentials(_) | E::Transport(_) | E::Sign(_) | E::Exposed(_))
+    match error {
+        E::Credentials(_) | E::Transport(_) | E::Unreadable(_) | E::Sign(_) | E::Exposed(_) | E::Stopped => {
+            true
+        }
+        E::Service(refusal) => {
+            matches!(refusal.kind(), Kind::Throttled | Kind::Unavailable | Kind::Unreadable)
+        }
+        E::Lost(_) | E::NoZone { .. } | E::SeveralZones { .. } | E::StrangeType(_) => false,
+    }
 }
 
 fn untouched(rule: &Rule, outcome: Outcome, class: Class, why: String) -> Entry {
@@ -419,5 +461,7 @@ fn blank(rule: &Rule, outcome: Outcome, class: Class) -> Entry {
         hint: None,
         class,
         change_id: None,
+        request_id: None,
+        topic: None,
     }
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::{Due, Mode, Reading, Reconciler, blank};
+use super::{Due, Mode, Reading, Reconciler, Stage, blank};
 use crate::apply::{Followed, follow};
+use crate::desired::Rule;
+use crate::dns::RecordKey;
 use crate::report::{Class, Entry, Failure, Outcome, Round};
 use crate::source::Observation;
 
@@ -39,15 +41,27 @@ impl Reconciler {
         round
     }
 
-    /// What is reported when a round is broken off, perhaps with a change on its way.
+    /// What is reported when a round is broken off: of each record, how far it had come.
     #[must_use]
-    pub fn broken_off(&self, changing: bool) -> Round {
-        let (outcome, reason) = if changing {
-            (Outcome::Unconfirmed, "stopped while a change was on its way")
-        } else {
-            (Outcome::Left, "stopped before anything was decided")
+    pub fn broken_off(&self) -> Round {
+        let progress = self.progress();
+        let entry = |rule: &Rule| {
+            let stopped = |outcome, reason: &str| Entry {
+                reason: Some(reason.to_owned()),
+                ..blank(rule, outcome, Class::TryAgain)
+            };
+            match progress.get(&RecordKey::simple(rule.name.clone(), rule.rtype)) {
+                Some(Stage::Settled(entry)) if entry.change_id.is_some() => Entry {
+                    outcome: Outcome::Unconfirmed,
+                    class: Class::TryAgain,
+                    reason: Some("the change was taken; stopped before all name servers had it".to_owned()),
+                    ..Entry::clone(entry)
+                },
+                Some(Stage::Settled(entry)) => Entry::clone(entry),
+                Some(Stage::Sent) => stopped(Outcome::Unconfirmed, "stopped while a change was on its way"),
+                None => stopped(Outcome::Left, "stopped before anything was decided"),
+            }
         };
-        let entry = |rule| Entry { reason: Some(reason.to_owned()), ..blank(rule, outcome, Class::TryAgain) };
         Round { entries: self.rules.iter().map(entry).collect(), requests: self.requests() }
     }
 

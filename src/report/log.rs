@@ -9,11 +9,12 @@ pub fn log_decision(entry: &Entry) {
     let reason = entry.reason.as_deref();
     let change = entry.change_id.as_deref();
     let hint = entry.hint.as_deref();
+    let request = entry.request_id.as_deref();
     let line = line(entry);
     match entry.class {
         Class::Fine => tracing::info!(name, outcome, reason, change, "{line}"),
-        Class::TryAgain => tracing::warn!(name, outcome, reason, change, hint, "{line}"),
-        _ => tracing::error!(name, outcome, reason, change, hint, "{line}"),
+        Class::TryAgain => tracing::warn!(name, outcome, reason, request, hint, "{line}"),
+        _ => tracing::error!(name, outcome, reason, request, hint, "{line}"),
     }
 }
 

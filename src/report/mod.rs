@@ -102,6 +102,25 @@ pub struct Entry {
     pub hint: Option<String>,
     pub class: Class,
     pub change_id: Option<String>,
+    /// The request that Route 53 refused, for its support.
+    pub request_id: Option<String>,
+    /// What the reason is about, without what differs from time to time; `None` where that is the
+    /// reason itself.
+    pub topic: Option<String>,
+}
+
+impl Entry {
+    /// Whether this says to a person what `other` has said already.
+    #[must_use]
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        // That what was changed is still as it was changed is no news.
+        let settled = |entry: &Self| match entry.outcome {
+            Outcome::Changed => Outcome::Unchanged,
+            outcome => outcome,
+        };
+        let about = |entry: &Self| entry.topic.clone().or_else(|| entry.reason.clone());
+        settled(self) == settled(other) && self.after == other.after && about(self) == about(other)
+    }
 }
 
 /// One pass over some records.
@@ -139,8 +158,13 @@ pub struct Failure {
     pub class: Class,
     pub reason: String,
     pub hint: Option<String>,
+    /// What it is about, without what differs from time to time.
+    pub topic: Option<String>,
+    pub request_id: Option<String>,
     /// The hosted zone that was asked for is not there.
     pub zone_is_gone: bool,
+    /// Perhaps the zone is another account's.
+    pub is_denied: bool,
 }
 
 impl Failure {
@@ -150,11 +174,37 @@ impl Failure {
         let class = class_of(error);
         let outcome = match error {
             route53::Error::Lost(_) => Outcome::Unconfirmed,
+            route53::Error::Stopped => Outcome::Left,
             _ if class == Class::Refused => Outcome::Refused,
             _ => Outcome::Failed,
         };
-        let zone_is_gone = matches!(error, route53::Error::Service(e) if e.kind() == Kind::NoSuchZone);
-        Self { outcome, class, reason: with_causes(error), hint: hint_for(error), zone_is_gone }
+        let (reason, hint) = (with_causes(error), hint_for(error));
+        let route53::Error::Service(refusal) = error else {
+            return Self { hint, ..Self::because(outcome, class, reason) };
+        };
+        Self {
+            hint,
+            topic: Some(format!("{} {}", refusal.status, refusal.code)),
+            request_id: refusal.request_id.clone(),
+            zone_is_gone: refusal.kind() == Kind::NoSuchZone,
+            is_denied: refusal.kind() == Kind::Denied,
+            ..Self::because(outcome, class, reason)
+        }
+    }
+
+    /// A failure in words of our own.
+    #[must_use]
+    pub fn because(outcome: Outcome, class: Class, reason: String) -> Self {
+        Self {
+            outcome,
+            class,
+            reason,
+            hint: None,
+            topic: None,
+            request_id: None,
+            zone_is_gone: false,
+            is_denied: false,
+        }
     }
 }
 
@@ -172,8 +222,12 @@ fn class_of(error: &route53::Error) -> Class {
         | E::NoZone { .. }
         | E::SeveralZones { .. } => Class::Misconfigured,
         E::Sign(_) => Class::Other,
+        E::Stopped => Class::TryAgain,
+        E::StrangeType(_) => Class::Refused,
         E::Service(refusal) => match refusal.kind() {
-            Kind::Throttled | Kind::Busy | Kind::Unavailable | Kind::ClockSkew => Class::TryAgain,
+            Kind::Throttled | Kind::Busy | Kind::Unavailable | Kind::Unreadable | Kind::ClockSkew => {
+                Class::TryAgain
+            }
             Kind::CredentialsRefused | Kind::SignatureRefused | Kind::Denied => Class::NotPermitted,
             Kind::NoSuchZone => Class::Misconfigured,
             Kind::InvalidBatch | Kind::Invalid => Class::Refused,

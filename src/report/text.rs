@@ -19,7 +19,10 @@ pub fn line(entry: &Entry) -> String {
         (Outcome::Unchanged, Some(after)) => {
             format!("{verb} {name} {rtype} {} (ttl {})", list(after), after.ttl)
         }
-        _ => format!("{verb} {name}: {}", because()),
+        _ => match &entry.request_id {
+            Some(id) => format!("{verb} {name}: {} [request {id}]", because()),
+            None => format!("{verb} {name}: {}", because()),
+        },
     }
 }
 
@@ -49,6 +52,8 @@ mod tests {
                 hint: None,
                 class: Class::Fine,
                 change_id: None,
+                request_id: None,
+                topic: None,
             })
         };
         let lines = [

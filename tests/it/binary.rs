@@ -126,6 +126,18 @@ async fn it_works_over_tls_under_a_private_authority() {
 }
 
 #[tokio::test]
+async fn no_proxy_stands_between_it_and_the_metadata_or_the_loopback() {
+    let town = plain().await;
+    let mut command = town.pin53(ONCE);
+    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+        // Whoever asks this one is refused.
+        command.env(name, "http://127.0.0.1:1");
+    }
+    let ran = Ran::of(command.output().await.unwrap());
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+}
+
+#[tokio::test]
 async fn json_is_one_object() {
     let town = plain().await;
     let ran = town.run(&[ONCE, &["--json"]].concat()).await;

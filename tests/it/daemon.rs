@@ -4,12 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pin53::daemon::{self, Settings};
+use pin53::desired::Rule;
 use pin53::dns::RecordType;
 use pin53::sandbox::{Fault, Operation, Side};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::house::{HOST, House, MOVED, cname, house, seconds, simple};
+use crate::house::{HOST, House, MOVED, cname, seconds, simple};
+
+fn house() -> House {
+    House { patience: daemon::PATIENCE, ..crate::house::house() }
+}
 
 const RHYTHM: Settings = Settings { watch: Duration::from_secs(5), interval: Duration::from_secs(300) };
 
@@ -20,9 +25,13 @@ struct Running {
 }
 
 fn start(house: &House) -> Running {
-    let reconciler = Arc::new(house.reconciler(&[cname("vpn.example.com")]));
+    start_with(house, &[cname("vpn.example.com")], RHYTHM)
+}
+
+fn start_with(house: &House, rules: &[Rule], rhythm: Settings) -> Running {
+    let reconciler = Arc::new(house.reconciler(rules));
     let (stop, stopped) = oneshot::channel();
-    let task = tokio::spawn(daemon::run(reconciler, RHYTHM, async {
+    let task = tokio::spawn(daemon::run(reconciler, rhythm, async {
         let _ = stopped.await;
     }));
     Running { task, stop }
@@ -203,5 +212,91 @@ async fn it_stops_within_two_seconds_whatever_it_waits_for() {
         tokio::time::sleep(seconds(7)).await;
         let took = daemon.stop().await;
         assert!(took < seconds(2), "{trouble}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_is_attached_after_boot_is_taken_soon() {
+    let house = house();
+    house.world.with_instance(|instance| instance.role = None);
+    let daemon = start(&house);
+    tokio::time::sleep(seconds(20)).await;
+    assert_eq!(house.requests().1, 0, "without credentials nothing is asked of Route 53");
+    house.world.with_instance(|instance| instance.role = Some("late".to_owned()));
+    tokio::time::sleep(seconds(60)).await;
+    assert_eq!(house.vpn().as_deref(), Some(HOST));
+    daemon.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permission_that_is_seconds_late_costs_seconds() {
+    let house = house();
+    house.world.inject(Fault::AccessDenied.at(Operation::ListResourceRecordSets));
+    let daemon = start(&house);
+    tokio::time::sleep(seconds(20)).await;
+    assert_eq!(house.vpn().as_deref(), Some(HOST));
+    daemon.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_does_not_wait_for_a_rare_look() {
+    let house = house();
+    let rhythm = Settings { watch: seconds(3600), interval: seconds(300) };
+    let daemon = start_with(&house, &[cname("vpn.example.com")], rhythm);
+    tokio::time::sleep(seconds(10)).await;
+    house.put(simple("vpn.example.com", RecordType::Cname, 60, &["drift.example.net."]));
+    tokio::time::sleep(seconds(340)).await;
+    assert_eq!(house.vpn().as_deref(), Some(HOST));
+    assert_eq!(house.world.requests().iter().filter(|r| r.operation.contains("public-hostname")).count(), 1);
+    daemon.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_account_is_not_kept_throttled() {
+    let house = house();
+    house.world.inject(Fault::Throttle.always());
+    let daemon = start(&house);
+    tokio::time::sleep(seconds(3600)).await;
+    let (_, asked) = house.requests();
+    assert!(asked < 250, "{asked} requests in a throttled hour");
+    daemon.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_in_one_zone_does_not_hold_up_another() {
+    let house = house();
+    house.world.add_zone("example.org").unwrap();
+    let rules = [cname("vpn.example.com"), cname("bad.example.org")];
+    house.put(simple("bad.example.org", RecordType::A, 60, &["198.51.100.1"]));
+    house.world.inject(Fault::PriorRequest.times(4));
+    let daemon = start_with(&house, &rules, RHYTHM);
+    tokio::time::sleep(seconds(60)).await;
+    house.move_instance();
+    tokio::time::sleep(RHYTHM.watch + seconds(1)).await;
+    assert_eq!(house.vpn().as_deref(), Some(MOVED));
+    assert_eq!(house.value("bad.example.org", RecordType::A).as_deref(), Some("198.51.100.1"));
+    daemon.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_is_denied_or_missing_takes_at_most_three_requests_in_the_first_twenty_seconds() {
+    type Trouble = fn(&House);
+    let troubles: [Trouble; 5] = [
+        |house| house.world.inject(Fault::AccessDenied.always()),
+        |house| house.deny(Operation::ListResourceRecordSets),
+        |house| house.deny(Operation::ChangeResourceRecordSets),
+        |house| house.deny(Operation::ListHostedZonesByName),
+        |house| house.world.remove_zone(&house.world.zone_of(&crate::house::name("example.com")).unwrap()),
+    ];
+    for (n, trouble) in troubles.into_iter().enumerate() {
+        let house = house();
+        trouble(&house);
+        let daemon = start(&house);
+        tokio::time::sleep(seconds(20)).await;
+        let (_, asked) = house.requests();
+        // Where only the newer list is denied, the older one finds the zone, and the name is pinned.
+        let bound = if house.vpn().is_some() { 6 } else { 3 };
+        assert!(asked <= bound, "{n}: {asked} requests");
+        daemon.stop().await;
     }
 }

@@ -33,6 +33,7 @@ pub(crate) struct House {
     pub(crate) env: Env,
     pub(crate) signing: Signing,
     pub(crate) mode: Mode,
+    pub(crate) patience: Duration,
     /// What the machine's own clock shows.
     pub(crate) machine: Arc<dyn Clock>,
     /// Stands between the client and the API, where a test wants it to.
@@ -50,6 +51,7 @@ pub(crate) fn house() -> House {
         env: Env::default(),
         signing: Signing::Auto,
         mode: Mode::Act,
+        patience: route53::PATIENCE,
         machine: Arc::new(SteadyClock::starting_at(now)),
         between: |transport| Arc::new(transport),
     }
@@ -103,6 +105,7 @@ impl House {
             machine: Arc::clone(&self.machine),
             state: Arc::clone(&self.state),
             signing: self.signing,
+            patience: self.patience,
         });
         Reconciler::new(Parts {
             rules: rules.to_vec(),

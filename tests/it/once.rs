@@ -610,7 +610,8 @@ async fn a_stop_while_reading_ends_at_once_and_while_changing_within_two_seconds
         let ended = unless_stopped(&mut stop, &reconciler, reconciler.once(Wait::For(seconds(60)))).await;
         assert!(started.elapsed() < Duration::from_millis(2500), "{:?}", started.elapsed());
         if !changing {
-            let round = reconciler.broken_off(ended.unwrap_err().changing);
+            ended.unwrap_err();
+            let round = reconciler.broken_off();
             assert_eq!((outcomes(&round), round.class()), (vec![Outcome::Left], Class::TryAgain));
             assert_eq!(house.vpn(), None);
         }
@@ -642,6 +643,194 @@ async fn a_stop_while_a_change_is_on_its_way_says_that_it_could_not_be_confirmed
     let stopped = unless_stopped(&mut stop, &reconciler, reconciler.once(Wait::Off)).await.unwrap_err();
     assert!(stopped.changing);
     assert!(started.elapsed() < seconds(3), "{:?}", started.elapsed());
-    let round = reconciler.broken_off(stopped.changing);
+    let round = reconciler.broken_off();
     assert_eq!((outcomes(&round), round.class()), (vec![Outcome::Unconfirmed], Class::TryAgain));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_while_a_change_is_followed_says_that_it_was_taken() {
+    let house = house();
+    house.world.inject(Fault::SlowInsync(seconds(600)));
+    let reconciler = house.reconciler(&[cname("vpn.example.com")]);
+    let mut stop = Box::pin(tokio::time::sleep(seconds(10)));
+    unless_stopped(&mut stop, &reconciler, reconciler.once(Wait::For(seconds(120)))).await.unwrap_err();
+    let round = reconciler.broken_off();
+    assert_eq!((outcomes(&round), round.change_ids().len()), (vec![Outcome::Unconfirmed], 1), "{round:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_sends_no_further_change() {
+    let house = house();
+    house.world.set_latency("aws=1s".parse::<Latency>().unwrap());
+    let reconciler = house.reconciler(&[cname("vpn.example.com")]);
+    // Two answers of a second each come before the change.
+    let mut stop = Box::pin(tokio::time::sleep(Duration::from_millis(1500)));
+    unless_stopped(&mut stop, &reconciler, reconciler.once(Wait::Off)).await.unwrap_err();
+    tokio::time::sleep(seconds(60)).await;
+    assert_eq!((house.changes(), house.vpn()), (0, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_looked_at_once_more_when_patience_ends() {
+    let house = house();
+    house.world.inject(Fault::SlowInsync(Duration::from_millis(200)));
+    let round =
+        house.reconciler(&[cname("vpn.example.com")]).once(Wait::For(Duration::from_millis(500))).await;
+    assert_eq!(outcomes(&round), [Outcome::Changed]);
+    assert_eq!(house.world.calls(Operation::GetChange), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn following_a_change_outlasts_throttling() {
+    let house = house();
+    house.world.inject(Fault::Throttle.at(Operation::GetChange).times(12));
+    let round = house.reconciler(&[cname("vpn.example.com")]).once(Wait::For(seconds(120))).await;
+    assert_eq!(outcomes(&round), [Outcome::Changed], "{round:?}");
+}
+
+// Answers of others than Route 53, and of a Route 53 that isn't well.
+
+/// Answers whatever reads with a page of somebody on the way.
+struct Portal<const STATUS: u16>(InProcess);
+
+impl<const STATUS: u16> Transport for Portal<STATUS> {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
+        if request.method() == Method::POST {
+            return self.0.send(request);
+        }
+        let page = Bytes::from_static(b"<html><body>Please log in</body></html>");
+        Box::pin(async move { Ok(Response::builder().status(STATUS).body(page).unwrap()) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_somebody_on_the_way_is_network_trouble_whatever_its_status() {
+    let between: [fn(InProcess) -> Arc<dyn Transport>; 4] = [
+        |transport| Arc::new(Portal::<400>(transport)),
+        |transport| Arc::new(Portal::<403>(transport)),
+        |transport| Arc::new(Portal::<404>(transport)),
+        |transport| Arc::new(Portal::<408>(transport)),
+    ];
+    for between in between {
+        let house = House { between, ..house() };
+        let round = house.once().await;
+        assert_eq!((outcomes(&round), round.class()), (vec![Outcome::Failed], Class::TryAgain), "{round:?}");
+        assert_eq!(house.changes(), 0);
+        assert!(!house.state.refuses_aws3_https("https://route53.amazonaws.com"), "{round:?}");
+    }
+}
+
+/// Carries a change out and says that it failed.
+struct FailsAfterwards(InProcess);
+
+impl Transport for FailsAfterwards {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
+        let change = request.method() == Method::POST;
+        Box::pin(async move {
+            let answer = self.0.send(request).await?;
+            if change && answer.status().is_success() {
+                return Ok(Response::builder().status(503).body(Bytes::new()).unwrap());
+            }
+            Ok(answer)
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_was_carried_out_and_said_to_have_failed_is_reported_as_a_change() {
+    let house = House { between: |transport| Arc::new(FailsAfterwards(transport)), ..house() };
+    house.put(simple("vpn.example.com", RecordType::Cname, 60, &["old.example.net."]));
+    let round = house.once().await;
+    assert_eq!(lines(&round), format!("changed vpn.example.com CNAME old.example.net -> {HOST} (ttl 60)"));
+}
+
+/// The network goes with the change.
+struct GoesDown(InProcess, std::sync::atomic::AtomicBool);
+
+impl Transport for GoesDown {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
+        use std::sync::atomic::Ordering::Relaxed;
+        let down =
+            self.1.fetch_or(request.method() == Method::POST, Relaxed) || request.method() == Method::POST;
+        if down {
+            let host = "route53.amazonaws.com".to_owned();
+            return Box::pin(async { Err(Error::Timeout { host, after: seconds(10) }) });
+        }
+        self.0.send(request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_names_do_not_wait_one_after_the_other_for_a_network_that_is_gone() {
+    let house = House { between: |transport| Arc::new(GoesDown(transport, false.into())), ..house() };
+    let rules: Vec<_> = (0..20).map(|n| cname(&format!("host-{n}.example.com"))).collect();
+    let started = tokio::time::Instant::now();
+    let round = house.once_with(&rules).await;
+    assert_eq!(outcomes(&round), [Outcome::Unconfirmed; 20]);
+    assert!(started.elapsed() < seconds(31), "{:?}", started.elapsed());
+}
+
+/// Somebody else's zone: there, and not ours to read.
+struct Foreign(InProcess);
+
+impl Transport for Foreign {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
+        if request.uri().path().contains("ZFOREIGN") {
+            let body = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not authorized</Message></Error></ErrorResponse>";
+            return Box::pin(
+                async move { Ok(Response::builder().status(403).body(Bytes::from(body)).unwrap()) },
+            );
+        }
+        self.0.send(request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_remembered_zone_of_another_account_is_looked_up_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let foreign = ZoneId::parse("ZFOREIGN").unwrap();
+    let (baked, _) = State::load(directory.path());
+    baked.set_zone("https://route53.amazonaws.com", "public zone of vpn.example.com", &foreign);
+    baked.save().unwrap();
+    let state = Arc::new(State::load(directory.path()).0);
+    let house = House { state, between: |transport| Arc::new(Foreign(transport)), ..house() };
+    assert_eq!(outcomes(&house.once().await), [Outcome::Changed]);
+    assert_eq!(house.vpn().as_deref(), Some(HOST));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denied_lookup_is_not_asked_again_for_each_name() {
+    let house = house();
+    house.deny(Operation::ListHostedZonesByName);
+    house.deny(Operation::ListHostedZones);
+    let rules = ["a.example.com", "b.example.com", "c.example.com"].map(cname);
+    let round = house.once_with(&rules).await;
+    assert_eq!((outcomes(&round), round.class()), (vec![Outcome::Failed; 3], Class::NotPermitted));
+    assert_eq!(house.requests().1, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_metadata_service_costs_no_more_for_several_items() {
+    let house = house();
+    house.world.inject(Fault::ImdsSilent.always());
+    let rules = [
+        cname("a.example.com"),
+        of_type(RecordType::A, "b.example.com"),
+        of_type(RecordType::Aaaa, "c.example.com"),
+    ];
+    let started = tokio::time::Instant::now();
+    assert_eq!(outcomes(&house.once_with(&rules).await), [Outcome::Left; 3]);
+    assert!(started.elapsed() < seconds(8), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_with_a_health_check_is_not_ours_to_replace() {
+    let house = house();
+    let checked = RecordSet {
+        health_check_id: Some("abcdef11-2222-3333-4444-555555fedcba".to_owned()),
+        ..simple("vpn.example.com", RecordType::Cname, 60, &["old.example.net."])
+    };
+    house.put(checked);
+    assert_eq!(outcomes(&house.once().await), [Outcome::Refused]);
+    assert_eq!(house.changes(), 0);
 }

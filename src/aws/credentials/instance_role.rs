@@ -25,18 +25,13 @@ struct Answer {
 
 /// Asks for the role that is remembered, and for its name only where there is none or it has changed.
 pub(super) async fn load(imds: &Imds, state: &State) -> Result<Loaded, Error> {
-    if let Some(role) = state.role() {
+    if let Some(role) = state.role().filter(|role| is_role_name(role)) {
         if let Some(answer) = read(imds, &role).await? {
             return understand(&role, &answer);
         }
         state.set_role(None);
     }
-    let names = imds.item(ROLES).await.map_err(|error| match error {
-        imds::Error::Disabled => {
-            not_found("the instance's role: not asked, the metadata service is switched off by AWS_EC2_METADATA_DISABLED")
-        }
-        error => Error::Metadata(error),
-    })?;
+    let names = imds.item(ROLES).await.map_err(unread)?;
     let none = || not_found("the instance's role: the metadata service says that the instance has none");
     let names = names.ok_or_else(none)?;
     let role = names.lines().next().map(str::trim).filter(|name| is_role_name(name)).ok_or_else(none)?;
@@ -51,7 +46,16 @@ fn not_found(role: &str) -> Error {
 }
 
 async fn read(imds: &Imds, role: &str) -> Result<Option<String>, Error> {
-    imds.item(&format!("{ROLES}{role}")).await.map_err(Error::Metadata)
+    imds.item(&format!("{ROLES}{role}")).await.map_err(unread)
+}
+
+fn unread(error: imds::Error) -> Error {
+    match error {
+        imds::Error::Disabled => not_found(
+            "the instance's role: not asked, the metadata service is switched off by AWS_EC2_METADATA_DISABLED",
+        ),
+        error => Error::Metadata(error),
+    }
 }
 
 /// IAM's own rule for role names, so that what is put into the next path is one.

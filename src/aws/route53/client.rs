@@ -4,15 +4,16 @@
 //! repeated here: whoever asked for it has to look what became of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::error::{Kind, ServiceError};
-use super::response::{self, ChangeInfo, RecordPage, ZonePage};
+use super::response::{self, ChangeInfo, ZonePage};
 use super::xml;
 use crate::aws::Signing;
 use crate::aws::credentials::{self, Chain};
@@ -32,8 +33,8 @@ pub const TRANSPORT: transport::Settings = transport::Settings {
     body_limit: 4 * 1024 * 1024,
     proxy: true,
 };
-/// No call is retried for longer than this.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// No call begins another attempt after this, so that the last one ends within 30 s.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 /// The pause before the first retry is at most this, where the account's rate is what stands in the way,
 const THROTTLED_PAUSE: Duration = Duration::from_secs(1);
 /// or another change, or the network. Each further one at most doubles, up to [`LONGEST_PAUSE`].
@@ -52,6 +53,11 @@ pub enum Error {
     /// The change may have been carried out.
     #[error("the answer to the change was lost")]
     Lost(#[source] LostAnswer),
+    /// Nothing was sent: pin53 is on its way out.
+    #[error("stopped before the change was sent")]
+    Stopped,
+    #[error("a record of type {0} stands there, which pin53 doesn't know")]
+    StrangeType(String),
     #[error(transparent)]
     Service(ServiceError),
     #[error("the request can't be signed")]
@@ -73,6 +79,9 @@ pub enum LostAnswer {
     Transport(transport::Error),
     #[error("it can't be read")]
     Unreadable(#[source] xml::Error),
+    /// The service answered that it failed, and then that what was to be changed is no longer there.
+    #[error("after an answer that the service isn't well, the change no longer fits")]
+    AfterFailure(#[source] ServiceError),
 }
 
 /// What one attempt ended with, when not with an answer.
@@ -102,8 +111,18 @@ pub struct Client {
     pub(super) state: Arc<State>,
     signing: Signing,
     sigv4: sigv4::Signer,
-    /// A change is on its way and its answer not there.
-    changing: AtomicBool,
+    patience: Duration,
+    changes: Changes,
+    requests: AtomicU64,
+    denied: AtomicU64,
+}
+
+/// Changes on their way, and whether there may be more.
+#[derive(Default)]
+struct Changes {
+    /// How many have been sent and not answered.
+    pending: watch::Sender<usize>,
+    closed: AtomicBool,
 }
 
 /// What a client is made of.
@@ -116,20 +135,35 @@ pub struct Parts {
     pub machine: Arc<dyn Clock>,
     pub state: Arc<State>,
     pub signing: Signing,
+    /// For how long a call is attempted again: [`PATIENCE`], or less where the caller comes back by itself.
+    pub patience: Duration,
 }
 
 impl Client {
     /// # Errors
     /// [`Error::Exposed`] when AWS3-HTTPS is asked for on a way that others can listen to.
     pub fn new(parts: Parts) -> Result<Self, Error> {
-        let Parts { transport, endpoint, credentials, clock, machine, state, signing } = parts;
+        let Parts { transport, endpoint, credentials, clock, machine, state, signing, patience } = parts;
         if signing == Signing::Aws3Https && !endpoint.is_private() {
             return Err(Error::Exposed(endpoint.url));
         }
         let scope = sigv4::Scope { region: endpoint.signing_region.clone(), service: "route53".to_owned() };
         let sigv4 = sigv4::Signer::new(scope);
-        let changing = AtomicBool::new(false);
-        Ok(Self { transport, endpoint, credentials, clock, machine, state, signing, sigv4, changing })
+        let changes = Changes::default();
+        Ok(Self {
+            transport,
+            endpoint,
+            credentials,
+            clock,
+            machine,
+            state,
+            signing,
+            sigv4,
+            patience,
+            changes,
+            requests: AtomicU64::new(0),
+            denied: AtomicU64::new(0),
+        })
     }
 
     /// Gets credentials ahead of the first request. What goes wrong shows when they are used.
@@ -139,10 +173,29 @@ impl Client {
         }
     }
 
+    /// How many requests were sent to the service.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// How many of them were refused for want of a permission.
+    #[must_use]
+    pub fn denied(&self) -> u64 {
+        self.denied.load(Ordering::Relaxed)
+    }
+
     /// Whether a change has been sent whose answer isn't there yet.
     #[must_use]
     pub fn is_changing(&self) -> bool {
-        self.changing.load(Ordering::Relaxed)
+        *self.changes.pending.borrow() > 0
+    }
+
+    /// Sends no more changes, and resolves when those on their way are answered.
+    pub async fn close(&self) {
+        self.changes.closed.store(true, Ordering::Relaxed);
+        // The sender lives as long as `self`, so that this ends only one way.
+        let _ = self.changes.pending.subscribe().wait_for(|pending| *pending == 0).await;
     }
 
     /// The record set that stands in the way of, or is, the one of `name` and `rtype`: at most one is read.
@@ -164,8 +217,14 @@ impl Client {
             path.push_str("&type=");
             path.push_str(rtype.as_str());
         }
-        let page: RecordPage = self.get(&path, response::record_page).await?;
-        Ok(page.sets.into_iter().next().filter(|set| set.name == *name))
+        // What stands elsewhere is of no interest, and need not be understood.
+        let first = |body: &[u8]| match response::record_page(body) {
+            Ok(page) => Ok(Ok(page.sets.into_iter().next().filter(|set| set.name == *name))),
+            Err(xml::Error::Strange { name: other, .. }) if other != *name => Ok(Ok(None)),
+            Err(xml::Error::Strange { rtype, .. }) => Ok(Err(Error::StrangeType(rtype))),
+            Err(error) => Err(error),
+        };
+        self.get(&path, first).await?
     }
 
     /// Sends a change batch, once for each time that the service refuses it for now.
@@ -216,6 +275,8 @@ impl Client {
         let is_change = *method == Method::POST;
         let mut corrected = Corrected::default();
         let mut attempt = 0;
+        // The service failed a change, and may have carried it out before.
+        let mut failed = false;
         loop {
             let aws3 = !corrected.scheme && self.starts_with_aws3();
             let credentials = self.credentials.get().await.map_err(Error::Credentials)?;
@@ -247,8 +308,18 @@ impl Client {
                     }
                     match refusal.kind() {
                         Kind::Throttled => (Error::Service(refusal), THROTTLED_PAUSE),
-                        Kind::Busy | Kind::Unavailable => (Error::Service(refusal), PAUSE),
+                        Kind::Busy => (Error::Service(refusal), PAUSE),
+                        Kind::Unavailable | Kind::Unreadable => {
+                            failed = true;
+                            (Error::Service(refusal), PAUSE)
+                        }
+                        Kind::InvalidBatch if is_change && failed && refusal.is_lost_race() => {
+                            return Err(Error::Lost(LostAnswer::AfterFailure(refusal)));
+                        }
                         kind => {
+                            if kind == Kind::Denied {
+                                self.denied.fetch_add(1, Ordering::Relaxed);
+                            }
                             if proves_signature(kind) {
                                 self.settle_scheme(&corrected);
                             }
@@ -258,7 +329,7 @@ impl Client {
                 }
             };
             let pause = pause(longest, attempt, &error);
-            if started.elapsed() + pause > PATIENCE {
+            if started.elapsed() + pause > self.patience {
                 return Err(error);
             }
             attempt += 1;
@@ -289,7 +360,15 @@ impl Client {
         };
         signed.map_err(|error| Failure::Final(Error::Sign(error)))?.apply(request.headers_mut());
 
-        let _changing = (*method == Method::POST).then(|| Changing::begin(&self.changing));
+        let _pending = if *method == Method::POST {
+            if self.changes.closed.load(Ordering::Relaxed) {
+                return Err(Failure::Final(Error::Stopped));
+            }
+            Some(Pending::begin(&self.changes.pending))
+        } else {
+            None
+        };
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let answer = self.transport.send(request).await.map_err(Failure::Transport)?;
         if answer.status().is_success() {
             self.clock.observe(answer.headers(), Authority::Service);
@@ -375,19 +454,19 @@ fn pause(longest: Duration, attempt: u32, error: &Error) -> Duration {
     }
 }
 
-/// Marks a change as being on its way, also when its sender is dropped.
-struct Changing<'a>(&'a AtomicBool);
+/// Counts a change that is on its way, until its answer is there or nobody waits for it.
+struct Pending<'a>(&'a watch::Sender<usize>);
 
-impl<'a> Changing<'a> {
-    fn begin(flag: &'a AtomicBool) -> Self {
-        flag.store(true, Ordering::Relaxed);
-        Self(flag)
+impl<'a> Pending<'a> {
+    fn begin(count: &'a watch::Sender<usize>) -> Self {
+        count.send_modify(|pending| *pending += 1);
+        Self(count)
     }
 }
 
-impl Drop for Changing<'_> {
+impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.0.send_modify(|pending| *pending -= 1);
     }
 }
 

@@ -7,11 +7,14 @@ use http::{HeaderMap, Response};
 
 use super::xml::{self, Cursor};
 
+/// How deep the elements of a refusal lie within each other: none of the shapes goes further.
+const DEPTH: u8 = 3;
+
 /// An answer that refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceError {
     pub status: u16,
-    /// The code, or the status' own words where the answer has none.
+    /// The code; empty where the answer has none that can be read.
     pub code: String,
     /// What the service says about it, a text for each fault.
     pub messages: Vec<String>,
@@ -43,6 +46,8 @@ pub enum Kind {
     InvalidBatch,
     /// Any other fault of the request's.
     Invalid,
+    /// A refusal without a code that can be read: HTML of somebody on the way, half an answer, nothing.
+    Unreadable,
     /// A refusal that none of the above covers.
     Unknown,
 }
@@ -61,8 +66,8 @@ impl ServiceError {
             retry_after: header("x-amz-retry-after").and_then(|text| text.parse().ok()),
         };
         // HTML, nothing at all, or half an answer: the status has to do.
-        if error.read_body(answer.body()).is_err() || error.code.is_empty() {
-            status.canonical_reason().unwrap_or("no error code").clone_into(&mut error.code);
+        if error.read_body(answer.body()).is_err() {
+            error.code.clear();
         }
         error
     }
@@ -74,14 +79,14 @@ impl ServiceError {
             "html" | "HTML" => return Ok(()),
             _ => self.code = root,
         }
-        self.read_element(&mut cursor)
+        self.read_element(&mut cursor, DEPTH)
     }
 
     /// Takes in the children of any of the four shapes' elements.
-    fn read_element(&mut self, cursor: &mut Cursor<'_>) -> Result<(), xml::Error> {
+    fn read_element(&mut self, cursor: &mut Cursor<'_>, depth: u8) -> Result<(), xml::Error> {
         while let Some(name) = cursor.child()? {
             match name.as_str() {
-                "Error" | "Messages" => self.read_element(cursor)?,
+                "Error" | "Messages" if depth > 0 => self.read_element(cursor, depth - 1)?,
                 "Code" => cursor.text()?.trim().clone_into(&mut self.code),
                 "Message" | "message" => {
                     let text = cursor.text()?;
@@ -122,8 +127,10 @@ impl ServiceError {
             "InvalidChangeBatch" => Kind::InvalidBatch,
             "InvalidInput" | "InvalidArgument" | "InvalidDomainName" | "MalformedInput" | "NoSuchChange"
             | "NoSuchHealthCheck" | "ValidationError" => Kind::Invalid,
+            "RequestTimeout" | "RequestTimeoutException" => Kind::Unavailable,
             _ if self.status == 429 => Kind::Throttled,
-            _ if self.status >= 500 => Kind::Unavailable,
+            _ if self.status >= 500 || self.status == 408 => Kind::Unavailable,
+            "" => Kind::Unreadable,
             _ => Kind::Unknown,
         }
     }
@@ -168,14 +175,11 @@ impl std::error::Error for ServiceError {}
 
 impl std::fmt::Display for ServiceError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.code.is_empty() {
+            return write!(f, "Route 53 answered with status {} and nothing that can be read", self.status);
+        }
         write!(f, "Route 53 answered {} ({})", self.code, self.status)?;
-        if !self.messages.is_empty() {
-            write!(f, ": {}", self.messages.join("; "))?;
-        }
-        match &self.request_id {
-            Some(id) => write!(f, " [request {id}]"),
-            None => Ok(()),
-        }
+        if self.messages.is_empty() { Ok(()) } else { write!(f, ": {}", self.messages.join("; ")) }
     }
 }
 
@@ -201,15 +205,15 @@ mod tests {
             }
         }
         insta::assert_snapshot!(shown.join("\n"), @"
-        err-throttling: Throttled Route 53 answered Throttling (400): Rate exceeded [request b25f48e8-84fd-11e6-80d9-574e0c4664cb]
-        err-nozone: NoSuchZone Route 53 answered NoSuchHostedZone (404): No hosted zone found with ID: Z1 [request b25f48e8-84fd-11e6-80d9-574e0c4664cb]
-        err-denied: Denied Route 53 answered AccessDenied (403): User: arn:aws:sts::123456789012:assumed-role/r/i-0 is not authorized to perform: route53:ChangeResourceRecordSets on resource: arn:aws:route53:::hostedzone/Z1 [request b25f48e8-84fd-11e6-80d9-574e0c4664cb]
-        err-skew: ClockSkew Route 53 answered SignatureDoesNotMatch (403): Signature expired: 20191218T101837Z is now earlier than 20191218T102749Z (20191218T103249Z - 5 min.) [request b25f48e8-84fd-11e6-80d9-574e0c4664cb]
-        err-token: CredentialsRefused Route 53 answered InvalidClientTokenId (403): The security token included in the request is invalid. [request b25f48e8-84fd-11e6-80d9-574e0c4664cb]
-        err-icb-single-root: InvalidBatch Route 53 answered InvalidChangeBatch (400): Tried to create resource record set duplicate.example.com. type A, but it already exists; second [request b25f48e8-84fd-11e6-80d9-574e0c4664cb]
-        err-icb-no-requestid: InvalidBatch Route 53 answered InvalidChangeBatch (400): Tried to delete resource record set noexist.example.com. type A,but it was not found [request from-header]
-        err-invalid-signature-exception: SignatureRefused Route 53 answered InvalidSignatureException (403): The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details. [request from-header]
-        err-html-503: Unavailable Route 53 answered Service Unavailable (503) [request from-header]
+        err-throttling: Throttled Route 53 answered Throttling (400): Rate exceeded
+        err-nozone: NoSuchZone Route 53 answered NoSuchHostedZone (404): No hosted zone found with ID: Z1
+        err-denied: Denied Route 53 answered AccessDenied (403): User: arn:aws:sts::123456789012:assumed-role/r/i-0 is not authorized to perform: route53:ChangeResourceRecordSets on resource: arn:aws:route53:::hostedzone/Z1
+        err-skew: ClockSkew Route 53 answered SignatureDoesNotMatch (403): Signature expired: 20191218T101837Z is now earlier than 20191218T102749Z (20191218T103249Z - 5 min.)
+        err-token: CredentialsRefused Route 53 answered InvalidClientTokenId (403): The security token included in the request is invalid.
+        err-icb-single-root: InvalidBatch Route 53 answered InvalidChangeBatch (400): Tried to create resource record set duplicate.example.com. type A, but it already exists; second
+        err-icb-no-requestid: InvalidBatch Route 53 answered InvalidChangeBatch (400): Tried to delete resource record set noexist.example.com. type A,but it was not found
+        err-invalid-signature-exception: SignatureRefused Route 53 answered InvalidSignatureException (403): The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.
+        err-html-503: Unavailable Route 53 answered with status 503 and nothing that can be read
         ");
     }
 
@@ -231,7 +235,14 @@ mod tests {
         assert_eq!(read(503, "").kind(), Kind::Unavailable);
         assert_eq!(read(500, "<ErrorResponse><Err").kind(), Kind::Unavailable);
         assert_eq!(read(429, "").kind(), Kind::Throttled);
-        assert_eq!(read(403, "<html></html>").kind(), Kind::Unknown);
-        assert_eq!(read(403, "").code, "Forbidden");
+        for unreadable in ["", "<html></html>", "<ErrorResponse><Error><Code>Thro"] {
+            assert_eq!(read(403, unreadable).kind(), Kind::Unreadable, "{unreadable}");
+        }
+    }
+
+    #[test]
+    fn elements_within_elements_without_end_are_no_refusal_and_no_crash() {
+        let deep = "<Error>".repeat(100_000);
+        assert_eq!(read(400, &format!("<ErrorResponse>{deep}")).kind(), Kind::Unreadable);
     }
 }

@@ -7,9 +7,9 @@ mod response;
 mod xml;
 mod zones;
 
-pub use client::{Client, Error, LostAnswer, Parts, TRANSPORT};
+pub use client::{Client, Error, LostAnswer, PATIENCE, Parts, TRANSPORT};
 pub use error::{Kind, ServiceError};
 pub use request::{Change, RenderError, render};
 pub use response::{ChangeInfo, RecordPage, ZonePage, change_info, record_page, zone_page};
 pub use xml::Error as XmlError;
-pub use zones::{ZoneChoice, ZoneFinder};
+pub use zones::{Age, Found, ZoneChoice, ZoneFinder};

@@ -129,7 +129,7 @@ pub(super) fn record_set(cursor: &mut Cursor<'_>) -> Result<RecordSet, Error> {
     while let Some(element) = cursor.child()? {
         match element.as_str() {
             "Name" => name = Some(cursor.parse("Name")?),
-            "Type" => rtype = Some(cursor.parse("Type")?),
+            "Type" => rtype = Some(cursor.text()?),
             "TTL" => ttl = Some(cursor.parse::<Ttl>("TTL")?),
             "ResourceRecords" => {
                 while cursor.child()?.is_some() {
@@ -168,7 +168,8 @@ pub(super) fn record_set(cursor: &mut Cursor<'_>) -> Result<RecordSet, Error> {
         }
     }
     let name: Name = name.ok_or(Error::Missing("Name"))?;
-    let rtype: RecordType = rtype.ok_or(Error::Missing("Type"))?;
+    let rtype = rtype.ok_or(Error::Missing("Type"))?;
+    let Ok(rtype) = rtype.trim().parse::<RecordType>() else { return Err(Error::Strange { name, rtype }) };
     let routing = set_identifier.map(|set_identifier| Routing {
         set_identifier,
         policy: policy.unwrap_or_else(|| Policy::Other("SetIdentifier".to_owned())),
@@ -380,5 +381,12 @@ mod tests {
             next_marker: None,
         }
         "#);
+    }
+
+    #[test]
+    fn a_record_of_a_type_that_is_not_known_is_told_by_its_name() {
+        let page = recorded("rrset-page").replace("<Type>TXT</Type>", "<Type>NEW</Type>");
+        let name = Name::parse("*.example.com").unwrap();
+        assert_eq!(record_page(page.as_bytes()), Err(Error::Strange { name, rtype: "NEW".to_owned() }));
     }
 }

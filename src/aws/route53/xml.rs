@@ -6,6 +6,8 @@
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
+use crate::dns::Name;
+
 /// A text is not the XML that was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -19,6 +21,9 @@ pub enum Error {
     Missing(&'static str),
     #[error("<{element}>: {fault}")]
     Value { element: &'static str, fault: String },
+    /// A record set of a type that isn't known.
+    #[error("a record of type {rtype} at {name}")]
+    Strange { name: Name, rtype: String },
 }
 
 pub(super) struct Cursor<'a> {

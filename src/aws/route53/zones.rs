@@ -9,7 +9,11 @@ use std::collections::HashMap;
 use super::client::{Client, Error};
 use super::error::{Kind, ServiceError};
 use super::response::ZonePage;
+use super::xml;
 use crate::dns::{Name, Zone, ZoneId};
+
+/// More pages of a hundred zones than any account has.
+const MOST_PAGES: usize = 1000;
 
 /// How a record's hosted zone is chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,6 +29,24 @@ pub enum ZoneChoice {
 /// Where a page begins: at a name, and among several zones of it at an id.
 type Position = (Name, Option<ZoneId>);
 
+/// A zone, and how fresh the knowledge of it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub id: ZoneId,
+    pub age: Age,
+}
+
+/// When a zone was looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// Just now, or it was given and never looked up.
+    Fresh,
+    /// In an earlier round of this process.
+    Known,
+    /// By an earlier process, perhaps with other credentials.
+    Inherited,
+}
+
 /// Finds the zones of one round's names, asking for nothing twice.
 pub struct ZoneFinder<'a> {
     client: &'a Client,
@@ -39,18 +61,18 @@ impl<'a> ZoneFinder<'a> {
         Self { client, pages: HashMap::new(), all: None }
     }
 
-    /// The zone for `name`, as remembered or looked up.
+    /// The zone for `name`, as remembered or looked up. What is remembered may be out of date.
     ///
     /// # Errors
     /// [`Error::NoZone`], [`Error::SeveralZones`] naming the candidates, or what kept it from being looked up.
-    pub async fn find(&mut self, name: &Name, choice: &ZoneChoice, private: bool) -> Result<ZoneId, Error> {
+    pub async fn find(&mut self, name: &Name, choice: &ZoneChoice, private: bool) -> Result<Found, Error> {
         if let ZoneChoice::Id(id) = choice {
-            return Ok(id.clone());
+            return Ok(Found { id: id.clone(), age: Age::Fresh });
         }
         let client = self.client;
         let wanted = wanted(name, choice, private);
-        if let Some(id) = client.state.zone(&client.endpoint.url, &wanted) {
-            return Ok(id);
+        if let Some((id, learnt)) = client.state.zone(&client.endpoint.url, &wanted) {
+            return Ok(Found { id, age: if learnt { Age::Known } else { Age::Inherited } });
         }
         let within = match choice {
             ZoneChoice::Named(zone) => self.zones_of(zone, zone).await?,
@@ -58,7 +80,7 @@ impl<'a> ZoneFinder<'a> {
         };
         let zone = pick(within, name, choice, private)?;
         client.state.set_zone(&client.endpoint.url, &wanted, &zone.id);
-        Ok(zone.id)
+        Ok(Found { id: zone.id, age: Age::Fresh })
     }
 
     /// Every zone at or above `name`, down from `start`.
@@ -114,19 +136,21 @@ impl<'a> ZoneFinder<'a> {
     async fn list_all(&self) -> Result<Vec<Zone>, Error> {
         let mut zones = Vec::new();
         let mut marker: Option<String> = None;
-        loop {
+        for _ in 0..MOST_PAGES {
             let page = self.client.zones_by_id(marker.as_deref()).await?;
             zones.extend(page.zones);
-            match page.next_marker {
-                Some(next) if marker.as_ref() != Some(&next) => marker = Some(next),
-                _ => return Ok(zones),
+            marker = page.next_marker;
+            if marker.is_none() {
+                return Ok(zones);
             }
         }
+        Err(Error::Unreadable(xml::Error::Malformed("a list of hosted zones without end".to_owned())))
     }
 }
 
 impl Client {
-    /// Forgets the zone remembered for `name`: the service no longer knows it.
+    /// Forgets the zone remembered for `name`, which the service doesn't know, or doesn't let these
+    /// credentials near.
     pub fn forget_zone(&self, name: &Name, choice: &ZoneChoice, private: bool) {
         self.state.forget_zone(&self.endpoint.url, &wanted(name, choice, private));
     }
