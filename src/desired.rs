@@ -55,14 +55,12 @@ impl Rule {
             address => {
                 let address = address.address()?;
                 let kind = special_purpose(address)?;
-                let lifted = kind.is_reachable_somewhere() && (self.private || self.allow_private);
-                (!lifted).then(|| {
-                    let mend = if kind.is_reachable_somewhere() {
-                        " (allow_private = true publishes it all the same)"
-                    } else {
-                        ""
-                    };
-                    format!("{address} is {}, which doesn't belong into a public zone{mend}", kind.words())
+                (!self.private && !self.allow_private).then(|| {
+                    format!(
+                        "{address} is {}, which doesn't belong into a public zone (allow_private = true publishes it \
+                         all the same)",
+                        kind.words()
+                    )
                 })
             }
         }
@@ -93,11 +91,6 @@ impl Special {
             Self::Private => "a private address",
             Self::SharedByCarrier => "an address behind carrier-grade NAT",
         }
-    }
-
-    /// Whether there are networks in which a name for it is of use.
-    fn is_reachable_somewhere(self) -> bool {
-        matches!(self, Self::Private | Self::SharedByCarrier)
     }
 }
 
@@ -201,13 +194,12 @@ mod tests {
     }
 
     #[test]
-    fn private_addresses_are_published_where_that_was_asked_for_but_loopback_never() {
+    fn they_are_published_in_a_private_zone_and_where_that_was_asked_for() {
         for asked in [
             Rule { allow_private: true, ..rule(RecordType::A) },
             Rule { private: true, ..rule(RecordType::A) },
         ] {
             assert!(matches!(asked.wish(&known(RecordType::A, "10.0.0.1")), Wish::Present(_)));
-            assert!(matches!(asked.wish(&known(RecordType::A, "127.0.0.1")), Wish::Implausible(_)));
         }
     }
 }

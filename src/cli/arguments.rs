@@ -168,7 +168,7 @@ mod tests {
         let Ok(Command::Sandbox(args)) = parsed(line) else { panic!("expected sandbox") };
         assert_eq!(args.command, ["pin53", "--once", "plan"]);
         assert_eq!(args.zone.len(), 2);
-        assert_eq!(args.fault, ["throttle:2"]);
+        assert_eq!(args.fault, ["throttle:2".parse().unwrap()]);
         assert!(args.tls);
     }
 

@@ -8,7 +8,6 @@ mod engine;
 mod exit;
 mod failure;
 mod log;
-mod not_wired;
 mod plan;
 mod run;
 mod runtime;
