@@ -324,6 +324,7 @@ mod tests {
               --zone <NAME>               Public zone; repeatable [default: example.com]
               --fault <KIND[:N]>          Misbehave N times; a wrong KIND lists all
               --latency <WHERE=TIME,...>  Delay answers, as in imds=1ms,aws=40ms
+              --keys                      Export an access key beside the role's
 
         Without a COMMAND it prints the export lines that point any AWS client at it,
         and stays.

@@ -44,7 +44,7 @@ pub(super) struct Args {
     /// Delay answers, as in imds=1ms,aws=40ms
     #[arg(long, value_name = "WHERE=TIME,...", help_heading = "What it is like")]
     pub latency: Option<Latency>,
-    /// Export an access key too, for clients that don't know roles
+    /// Export an access key beside the role's
     #[arg(long, help_heading = "What it is like")]
     pub keys: bool,
     /// Run this in the sandbox's environment, and end with its status

@@ -154,3 +154,98 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind as K;
     matches!(error.kind(), K::ConnectionRefused | K::ConnectionAborted | K::ConnectionReset)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::task::{Context, Poll};
+
+    use axum::body::Body as AxumBody;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio::sync::oneshot;
+
+    async fn bound() -> (TcpListener, std::net::SocketAddr) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    async fn ask(address: std::net::SocketAddr) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        stream
+    }
+
+    async fn rest(mut stream: TcpStream) -> String {
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    #[tokio::test]
+    async fn a_stop_lets_an_answer_finish_and_ends_idle_connections() {
+        let (listener, address) = bound().await;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (asked, mut arrived) = tokio::sync::mpsc::channel::<oneshot::Sender<()>>(1);
+        let answer = get(move || async move {
+            let (go, gone) = oneshot::channel();
+            asked.send(go).await.unwrap();
+            gone.await.unwrap();
+            "finished"
+        });
+        let router = axum::Router::new().route("/", answer);
+        let count = Arc::new(AtomicU64::new(0));
+        let server = Server::new(listener).count_connections(Arc::clone(&count));
+        let server = tokio::spawn(server.serve(router, async { drop(stopped.await) }));
+        let idle = TcpStream::connect(address).await.unwrap();
+        let busy = ask(address).await;
+        let go = arrived.recv().await.unwrap();
+        stop.send(()).unwrap();
+        go.send(()).unwrap();
+        assert!(rest(busy).await.ends_with("finished"));
+        assert_eq!(rest(idle).await, "");
+        server.await.unwrap();
+        assert_eq!(count.load(Ordering::Relaxed), 2);
+        assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    }
+
+    /// Refuses to answer.
+    #[derive(Clone)]
+    struct Mute;
+
+    impl Service<Request<Incoming>> for Mute {
+        type Response = Response<AxumBody>;
+        type Error = BoxError;
+        type Future = std::future::Ready<Result<Response<AxumBody>, BoxError>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Incoming>) -> Self::Future {
+            std::future::ready(Err("no".into()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_that_fails_ends_the_connection_without_an_answer() {
+        let (listener, address) = bound().await;
+        tokio::spawn(Server::new(listener).serve(Mute, std::future::pending()));
+        assert_eq!(rest(ask(address).await).await, "");
+        assert_eq!(rest(ask(address).await).await, "", "the server goes on");
+    }
+
+    #[tokio::test]
+    async fn the_date_is_the_services_own_where_it_wants_to() {
+        let router = axum::Router::new().route("/", get(|| async { ([("connection", "close")], "x") }));
+        let (listener, address) = bound().await;
+        tokio::spawn(Server::new(listener).serve(router.clone(), std::future::pending()));
+        assert!(rest(ask(address).await).await.contains("date: "));
+        let (listener, address) = bound().await;
+        tokio::spawn(Server::new(listener).without_date().serve(router, std::future::pending()));
+        assert!(!rest(ask(address).await).await.contains("date: "));
+    }
+}

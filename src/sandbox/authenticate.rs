@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderName};
+use http::header::{AUTHORIZATION, HOST, HeaderName};
 use http::{Request, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 
@@ -23,7 +23,8 @@ static X_AMZN_AUTHORIZATION: HeaderName = HeaderName::from_static("x-amzn-author
 /// Spec: <https://docs.aws.amazon.com/Route53/latest/APIReference/requests-rest-overview.html>
 const WINDOW: Duration = Duration::from_secs(5 * 60);
 
-/// What the credential of a SigV4 request has to be scoped to.
+/// What the credential of a SigV4 request has to be scoped to. At an endpoint that isn't AWS's own, the
+/// SDKs sign for the region that they are configured for, so that any is taken there.
 const REGION: &str = "us-east-1";
 const SERVICE: &str = "route53";
 
@@ -67,7 +68,7 @@ pub(super) fn authenticate(
             if verified.scope.service != SERVICE {
                 return Err(wrong("Credential should be scoped to correct service: 'route53'. "));
             }
-            if verified.scope.region != REGION {
+            if verified.scope.region != REGION && at_aws(request) {
                 return Err(wrong("Credential should be scoped to a valid region. "));
             }
             if !verified.payload_signed {
@@ -81,6 +82,12 @@ pub(super) fn authenticate(
         return Err(expired_token());
     }
     Ok(key.clone())
+}
+
+/// Whether a request was meant for one of AWS's own hosts.
+fn at_aws(request: &Request<Bytes>) -> bool {
+    let host = request.headers().get(HOST).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    host.split(':').next().is_some_and(|h| h.ends_with(".amazonaws.com") || h.ends_with(".api.aws"))
 }
 
 /// The request isn't signed, or not in a way that is known.

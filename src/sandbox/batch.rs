@@ -226,6 +226,19 @@ fn conflicts(zone: &Name, records: &Records, stored: &Stored) -> Vec<String> {
         reasons
             .push(format!("{} cannot be created as the limit of {MAX_ROUTED} is exceeded.", subject(stored)));
     }
+    let choice = |s: &Stored| s.set.routing.as_ref().map(|r| r.policy.clone());
+    let once = match choice(stored) {
+        policy @ Some(Policy::Latency { .. } | Policy::Failover(_) | Policy::Geolocation { .. }) => policy,
+        _ => None,
+    };
+    if once.is_some() && siblings.iter().any(|s| choice(s) == once) {
+        reasons.push(format!(
+            "{} cannot be created as another {} set exists with the same name, type and {}.",
+            subject(stored),
+            policy_name(stored),
+            if policy_name(stored) == "failover" { "role" } else { "location" }
+        ));
+    }
     let one_ttl = |s: &Stored| match (&s.set.target, &s.set.routing) {
         (Target::Values { ttl, .. }, Some(routing))
             if matches!(routing.policy, Policy::Weighted(_) | Policy::Latency { .. }) =>
@@ -283,4 +296,35 @@ fn subject(stored: &Stored) -> String {
 fn told(key: &RecordKey) -> String {
     let id = key.set_identifier.as_ref().map_or_else(String::new, |id| format!(", set-identifier='{id}'"));
     format!("[name='{}', type='{}'{id}]", key.name.to_route53(), key.rtype)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::{RecordSet, Ttl};
+
+    fn create(n: usize) -> ChangeItem {
+        let name = Name::parse(&format!("h{n}.example.com")).unwrap();
+        let values = vec!["192.0.2.1".to_owned()];
+        let set = RecordSet::simple(name, RecordType::A, Ttl::new(60).unwrap(), values);
+        ChangeItem { action: Action::Create, stored: set.into() }
+    }
+
+    #[test]
+    fn a_zone_holds_ten_thousand_record_sets() {
+        let zone = Name::parse("example.com").unwrap();
+        let mut records = Records::default();
+        for n in 0..MAX_SETS - 3 {
+            records.put(create(n).stored);
+        }
+        for (rtype, value) in [(RecordType::Ns, "ns.example.net"), (RecordType::Soa, "a. b. 1 1 1 1 1")] {
+            let ttl = Ttl::new(60).unwrap();
+            records.put(RecordSet::simple(zone.clone(), rtype, ttl, vec![value.to_owned()]).into());
+        }
+        let last = apply(&zone, &records, &[create(MAX_SETS)]).unwrap();
+        assert_eq!(
+            apply(&zone, &last, &[create(MAX_SETS + 1)]).unwrap_err(),
+            ["Number of resource record sets limit of 10000 exceeded."]
+        );
+    }
 }

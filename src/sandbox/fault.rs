@@ -57,11 +57,13 @@ pub enum Fault {
     NoDate,
     /// Refused batches are told in the older shape, a list of messages.
     OldErrors,
+    /// Answers that ask for a retry name this time in `x-amz-retry-after`.
+    RetryAfter(Duration),
 }
 
 impl Fault {
     /// How each kind is written, in the order of the variants, with an example for those that need a value.
-    const KINDS: [(&'static str, Self); 20] = [
+    const KINDS: [(&'static str, Self); 21] = [
         ("throttle", Self::Throttle),
         ("prior-request", Self::PriorRequest),
         ("server-error", Self::ServerError),
@@ -82,6 +84,7 @@ impl Fault {
         ("edit", Self::Edit),
         ("no-date", Self::NoDate),
         ("old-errors", Self::OldErrors),
+        ("retry-after", Self::RetryAfter(Duration::ZERO)),
     ];
 
     fn is(self, other: Self) -> bool {
@@ -155,7 +158,9 @@ impl From<Fault> for Script {
     fn from(fault: Fault) -> Self {
         use Fault as F;
         let extent = match fault {
-            F::SlowInsync(_) | F::Clock(_) | F::RejectAws3 | F::NoDate | F::OldErrors => Extent::Always,
+            F::SlowInsync(_) | F::Clock(_) | F::RejectAws3 | F::NoDate | F::OldErrors | F::RetryAfter(_) => {
+                Extent::Always
+            }
             _ => Extent::Times(1),
         };
         Self { fault, only: None, extent }
@@ -204,10 +209,13 @@ impl FromStr for Script {
             found: arguments.unwrap_or_default().to_owned(),
         };
         match fault {
-            Fault::SlowInsync(_) => {
+            Fault::SlowInsync(_) | Fault::RetryAfter(_) => {
                 let time = arguments.and_then(|a| duration(a).or_else(|| duration(&format!("{a}s"))));
                 return time
-                    .map(|time| Fault::SlowInsync(time).into())
+                    .map(|time| match fault {
+                        Fault::RetryAfter(_) => Fault::RetryAfter(time).into(),
+                        _ => Fault::SlowInsync(time).into(),
+                    })
                     .ok_or_else(|| bad("a number of seconds or a duration"));
             }
             Fault::Clock(_) => {
@@ -251,7 +259,9 @@ impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.fault.kind())?;
         match self.fault {
-            Fault::SlowInsync(time) => return write!(f, ":{}", duration_text(time)),
+            Fault::SlowInsync(time) | Fault::RetryAfter(time) => {
+                return write!(f, ":{}", duration_text(time));
+            }
             Fault::Clock(offset) => {
                 let sign = if offset.is_negative() { '-' } else { '+' };
                 return write!(f, ":{sign}{}", duration_text(offset.unsigned_abs()));
@@ -335,6 +345,7 @@ mod tests {
             ("reject-aws3", "reject-aws3:always"),
             ("slow-insync:5", "slow-insync:5s"),
             ("slow-insync:1500ms", "slow-insync:1500ms"),
+            ("retry-after:1500ms", "retry-after:1500ms"),
             ("clock:+1y", "clock:+1y"),
             ("clock:-365d", "clock:-1y"),
             ("clock:20m", "clock:+20m"),
@@ -350,7 +361,7 @@ mod tests {
 
     #[test]
     fn what_is_no_fault_is_answered_with_what_would_be() {
-        insta::assert_snapshot!("thottle:1".parse::<Script>().unwrap_err(), @"expected a fault (one of throttle, prior-request, server-error, cut-body, lost-answer, html, empty, endless, slow-insync, clock, expired-token, no-address, imds-silent, imds-error, imds-token, access-denied, reject-aws3, edit, no-date, old-errors), found 'thottle:1'");
+        insta::assert_snapshot!("thottle:1".parse::<Script>().unwrap_err(), @"expected a fault (one of throttle, prior-request, server-error, cut-body, lost-answer, html, empty, endless, slow-insync, clock, expired-token, no-address, imds-silent, imds-error, imds-token, access-denied, reject-aws3, edit, no-date, old-errors, retry-after), found 'thottle:1'");
         insta::assert_snapshot!("edit:ListHostedZones".parse::<Script>().unwrap_err(), @"expected a number, a duration or 'always' behind 'edit:', found 'ListHostedZones'");
         insta::assert_snapshot!("throttle:Nothing".parse::<Script>().unwrap_err(), @"expected a number, a duration, 'always' or an operation of the Route 53 API behind 'throttle:', found 'Nothing'");
         insta::assert_snapshot!("clock".parse::<Script>().unwrap_err(), @"expected a duration like +1y or -20m behind 'clock:', found ''");

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 /// An EC2 instance. What is `None` is absent from its metadata (404).
@@ -121,7 +121,7 @@ impl Instance {
                 "role" => next.role = text,
                 "tags" if text.is_none() => next.tags = None,
                 "spot-action" => {
-                    let time = now + jiff::SignedDuration::from_mins(2);
+                    let time = now.saturating_add(NOTICE).unwrap_or(now);
                     next.spot_action = text.map(|action| (action, time));
                 }
                 "rebalance-recommendation" => next.rebalance = text.map(|_| now),
@@ -243,6 +243,9 @@ impl Instance {
 pub(super) const ACCOUNT: &str = "123456789012";
 /// The network that the instance stands in.
 pub(super) const VPC: &str = "vpc-0123456789abcdef0";
+
+/// How long before its end a spot instance is told of it.
+const NOTICE: SignedDuration = SignedDuration::from_mins(2);
 
 const KEYS: &str = "public-hostname, public-ipv4, local-hostname, local-ipv4, ipv6, role, tags, spot-action, \
      rebalance-recommendation, target-lifecycle-state, instance-id, instance-life-cycle, mac, region, \

@@ -32,6 +32,8 @@ use super::xml::{Children, Element, NAMESPACE, Occurs, Order, check};
 use super::zones::{Change, HostedZone, Vpc};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+/// In milliseconds.
+static RETRY_AFTER: HeaderName = HeaderName::from_static("x-amz-retry-after");
 
 /// Largest body of a request. A batch of a thousand records at its longest fits three times.
 pub(super) const MAX_BODY: usize = 1 << 20;
@@ -109,7 +111,12 @@ impl World {
             return (unknown_route(request, &refused), None);
         };
         let operation = *operation;
-        if let Some(answer) = faulty(&mut state, operation, request, now, &refused) {
+        if let Some(mut answer) = faulty(&mut state, operation, request, now, &refused) {
+            if let (Answer::Whole(response), Some(time)) = (&mut answer, state.retry_after)
+                && !response.status().is_success()
+            {
+                set(response, RETRY_AFTER.clone(), &time.as_millis().to_string());
+            }
             return (answer, None);
         }
         let mut busy = None;

@@ -42,6 +42,8 @@ pub(super) struct State {
     /// How long a change stays PENDING.
     pub(super) in_sync_after: Duration,
     pub(super) old_errors: bool,
+    /// What answers that ask for a retry say about when.
+    pub(super) retry_after: Option<Duration>,
     /// How many scripted server errors there were, to take their forms in turn.
     pub(super) server_errors: u64,
     clock_offset: SignedDuration,
@@ -75,6 +77,7 @@ impl World {
                 log: Log::default(),
                 in_sync_after: Duration::ZERO,
                 old_errors: false,
+                retry_after: None,
                 server_errors: 0,
                 clock_offset: SignedDuration::ZERO,
                 ids: 0,
@@ -83,7 +86,7 @@ impl World {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing is left half-done by a panic: every change of the state is one assignment.
+        // Whoever panicked while it held the world has failed already; the others go on with what is there.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -228,6 +231,7 @@ impl World {
             Fault::Clock(offset) => state.clock_offset = offset,
             Fault::SlowInsync(time) => state.in_sync_after = time,
             Fault::OldErrors => state.old_errors = true,
+            Fault::RetryAfter(time) => state.retry_after = Some(time),
             _ => state.faults.add(script, Instant::now()),
         }
     }
@@ -239,6 +243,7 @@ impl World {
         state.clock_offset = SignedDuration::ZERO;
         state.in_sync_after = Duration::ZERO;
         state.old_errors = false;
+        state.retry_after = None;
     }
 
     pub fn set_latency(&self, latency: Latency) {

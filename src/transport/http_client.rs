@@ -119,7 +119,7 @@ impl HttpClient {
     /// Opens a connection to the host of `uri` and keeps it for the next request. Sends nothing;
     /// a failure shows when the next request connects for itself.
     pub async fn preconnect(&self, uri: &Uri) {
-        let opener = Preconnect::open(self.client.get(uri.to_string()).send()).await;
+        let opened = Preconnect::open(self.client.get(uri.to_string()).send()).await;
         tracing::debug!(
             host = host_of(uri),
             opened = opener.is_err_and(|e| !e.is_timeout()),

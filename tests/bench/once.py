@@ -110,11 +110,13 @@ def measure(title, options, move, keep_state):
             with open(log) as lines:
                 counted = re.search(r"Collected : (\d+)", lines.read())
             instructions = f"{int(counted[1]) / 1e6:.2f} M"
-        spent = {key: last[key] - first[key] for key in last if isinstance(last[key], int)}
+        def spent(side, what):
+            return last[side][what] - first[side][what]
+
         print(
             f"{title:34} {statistics.median(walls) * 1e3:7.1f} ms {statistics.median(cpus) * 1e3:6.1f} ms "
-            f"{peak:6.1f} MiB {instructions:>9} {spent['imds_requests']:>5} + {spent['aws_requests']} "
-            f"{spent['aws_connections']:>6}"
+            f"{peak:6.1f} MiB {instructions:>9} {spent('imds', 'requests'):>5} + {spent('route53', 'requests')} "
+            f"{spent('route53', 'connections'):>6}"
         )
 
 
@@ -135,8 +137,8 @@ def daemon(seconds):
         print(f"\ndaemon, unchanged, TLS, a look a second for {seconds} s:")
         print(f"  resident {resident:.1f} MiB, threads {threads}, CPU {(ended - started) / seconds * 100:.3f} % of a core")
         print(
-            f"  requests: metadata {last['imds_requests'] - first['imds_requests']}, "
-            f"Route 53 {last['aws_requests'] - first['aws_requests']}"
+            f"  requests: metadata {last['imds']['requests'] - first['imds']['requests']}, "
+            f"Route 53 {last['route53']['requests'] - first['route53']['requests']}"
         )
         print(f"  SIGTERM: exit {code} after {(time.perf_counter() - stop) * 1e3:.0f} ms")
 

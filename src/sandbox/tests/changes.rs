@@ -1,7 +1,11 @@
 //! What a batch may do to a zone, and what is said when it may not.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::dns::Target;
+use crate::sandbox::change_request::ChangeRequest;
+use crate::sandbox::xml::Order;
 
 #[tokio::test(start_paused = true)]
 async fn a_record_is_created_replaced_and_deleted() {
@@ -331,4 +335,75 @@ async fn changes_of_one_zone_do_not_overlap() {
     assert_eq!(message, "The request was rejected because Route 53 was still processing a prior request.");
     assert_eq!(client.world.records(&client.zone).len(), 3);
     client.change(&[change("CREATE", "c.example.com", "A", &["192.0.2.1"])]).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_list_shows_can_be_deleted_word_for_word_and_made_again() {
+    let client = Client::new();
+    let values = |list: &[&str]| format!("<TTL>60</TTL>{}", records(list));
+    let routed =
+        |policy: &str| format!("<SetIdentifier>a &amp; b</SetIdentifier>{policy}{}", values(&["192.0.2.1"]));
+    let check = "<HealthCheckId>abcdef11-2222-3333-4444-555555fedcba</HealthCheckId>";
+    for (number, (rtype, rest)) in [
+        ("A", values(&["192.0.2.1", "192.0.2.2"])),
+        ("TXT", values(&["\"<&> \\\"\" \"\\351\""])),
+        ("A", routed("<Weight>0</Weight>") + check),
+        ("A", routed("<Region>eu-west-1</Region>")),
+        ("A", routed("<Failover>PRIMARY</Failover>")),
+        ("A", routed("<GeoLocation><CountryCode>US</CountryCode><SubdivisionCode>CA</SubdivisionCode></GeoLocation>")),
+        ("A", routed("<MultiValueAnswer>true</MultiValueAnswer>")),
+        (
+            "AAAA",
+            "<AliasTarget><HostedZoneId>Z35SXDOTRQ7X7K</HostedZoneId><DNSName>lb.example.net.</DNSName>\
+             <EvaluateTargetHealth>true</EvaluateTargetHealth></AliasTarget>"
+                .to_owned(),
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let host = format!("s{number}.example.com");
+        client.change(&[raw("CREATE", &host, rtype, &rest)]).await.unwrap();
+        let path = format!("/2013-04-01/hostedzone/{}/rrset?name={host}&type={rtype}&maxitems=1", client.zone);
+        let list = client.get(&path).await;
+        let shown = between(&list, "ResourceRecordSet");
+        let item = |action: &str| {
+            format!("<Change><Action>{action}</Action><ResourceRecordSet>{shown}</ResourceRecordSet></Change>")
+        };
+        let before = client.world.records(&client.zone);
+        client.change(&[item("DELETE")]).await.unwrap();
+        assert_eq!(client.world.records(&client.zone).len(), before.len() - 1);
+        client.change(&[item("CREATE")]).await.unwrap();
+        assert_eq!(client.world.records(&client.zone), before);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_of_failover_is_given_once() {
+    let client = Client::new();
+    let primary = |id: &str| {
+        let rest = format!(
+            "<SetIdentifier>{id}</SetIdentifier><Failover>PRIMARY</Failover><TTL>60</TTL>{}",
+            records(&["192.0.2.1"])
+        );
+        raw("CREATE", "f.example.com", "A", &rest)
+    };
+    client.change(&[primary("a")]).await.unwrap();
+    insta::assert_snapshot!(client.refused(&[primary("b")]).await, @"[RRSet with DNS name f.example.com., type A, SetIdentifier b cannot be created as another failover set exists with the same name, type and role.]");
+}
+
+proptest! {
+    #[test]
+    fn no_body_makes_the_reader_panic(at in 0.0..1.0, length in 0usize..30, splice in "[ -~é<>&/]{0,20}") {
+        let good = batch(&change("CREATE", "a.example.com", "A", &["192.0.2.1"]));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        let start = (at * good.len() as f64) as usize;
+        let end = (start + length).min(good.len());
+        let body = format!("{}{splice}{}", &good[..start], &good[end..]);
+        for order in [Order::Schema, Order::Any] {
+            if let Err(refusal) = ChangeRequest::read(body.as_bytes(), order) {
+                prop_assert!(refusal.status.is_client_error());
+            }
+        }
+    }
 }

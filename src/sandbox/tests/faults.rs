@@ -28,6 +28,17 @@ async fn throttling_ends_after_as_many_calls_as_it_was_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_throttled_answer_can_say_when_to_come_back() {
+    let client = Client::new();
+    client.world.inject(Fault::RetryAfter(Duration::from_millis(1_500)));
+    client.world.inject(Fault::Throttle);
+    let throttled = client.try_send(Method::GET, ZONES, "").await.unwrap();
+    assert_eq!(throttled.headers()["x-amz-retry-after"], "1500");
+    let answered = client.try_send(Method::GET, ZONES, "").await.unwrap();
+    assert!(!answered.headers().contains_key("x-amz-retry-after"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_fault_of_one_operation_leaves_the_others_alone() {
     let client = Client::new();
     client.world.inject(Fault::Throttle.at(Operation::ChangeResourceRecordSets));

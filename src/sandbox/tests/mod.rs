@@ -2,9 +2,11 @@
 
 mod answers;
 mod changes;
+mod dns;
 mod faults;
 mod lists;
 mod metadata;
+mod ports;
 mod signatures;
 
 use std::sync::Arc;
@@ -127,7 +129,7 @@ fn raw(action: &str, name: &str, rtype: &str, rest: &str) -> String {
 }
 
 fn records(values: &[&str]) -> String {
-    let list: Vec<String> = values.iter().map(|v| v.replace('&', "&amp;")).collect();
+    let list: Vec<String> = values.iter().map(|v| v.replace('&', "&amp;").replace('<', "&lt;")).collect();
     let list = list.join("</Value></ResourceRecord><ResourceRecord><Value>");
     format!("<ResourceRecords><ResourceRecord><Value>{list}</Value></ResourceRecord></ResourceRecords>")
 }

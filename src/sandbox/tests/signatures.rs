@@ -71,6 +71,16 @@ async fn another_secret_another_body_or_another_scope_does_not_match() {
     assert_eq!(message, "Credential should be scoped to correct service: 'route53'. ");
     let elsewhere = v4(&client, &client.credentials, client.time, ("eu-west-1", "route53"));
     assert_eq!(code(&client, elsewhere).await.2, "Credential should be scoped to a valid region. ");
+    let mut custom = client.request(Method::GET, ZONES, "");
+    *custom.uri_mut() = format!("http://localhost:1{ZONES}").parse().unwrap();
+    let signer = Signer::new(Scope::new("eu-west-1", "route53"));
+    signer.sign(&custom, &client.credentials, client.time).unwrap().apply(custom.headers_mut());
+    let transport = client.transport.clone().at("localhost:1", crate::sandbox::Side::Api);
+    assert_eq!(
+        transport.send(custom).await.unwrap().status(),
+        StatusCode::OK,
+        "as SDKs sign for other endpoints"
+    );
 
     let mut request = client.request(Method::GET, ZONES, "");
     aws3::sign(request.headers(), &forged, aws3::Algorithm::HmacSha1, client.time)
