@@ -10,6 +10,7 @@ use rustls::pki_types::pem::PemObject;
 
 use super::preconnect::Preconnect;
 use super::{BoxFuture, Error, Transport};
+use crate::causes::with_causes;
 
 /// How long an unused connection is kept. Shorter than servers keep theirs, so that none is used
 /// that the other side has just closed.
@@ -120,11 +121,14 @@ impl HttpClient {
     /// a failure shows when the next request connects for itself.
     pub async fn preconnect(&self, uri: &Uri) {
         let opened = Preconnect::open(self.client.get(uri.to_string()).send()).await;
-        tracing::debug!(
-            host = host_of(uri),
-            opened = opener.is_err_and(|e| !e.is_timeout()),
-            "connected ahead"
-        );
+        // Always an error: that the connection was put aside, or what kept it from being opened.
+        if let Err(outcome) = opened {
+            tracing::debug!(
+                host = host_of(uri),
+                outcome = with_causes(&outcome.without_url()),
+                "connected ahead"
+            );
+        }
     }
 
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {

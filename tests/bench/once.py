@@ -11,6 +11,7 @@ memory, threads, CPU, and what it asks for while nothing changes. Needs GNU time
 import json
 import os
 import re
+import resource
 import shlex
 import shutil
 import statistics
@@ -62,14 +63,14 @@ def environment(sandbox, state):
 
 def once(sandbox, state, prefix=()):
     command = [*prefix, BINARY, "--once", "--json", "--wait", "off", "--name", "vpn.example.com"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
-    before = os.times()
     done = subprocess.run(command, env=environment(sandbox, state), capture_output=True, text=True)
-    after = os.times()
     wall = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode != 0:
         sys.exit(f"{shlex.join(command)} ended with {done.returncode}: {done.stdout}{done.stderr}")
-    cpu = (after.children_user - before.children_user) + (after.children_system - before.children_system)
+    cpu = (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
     return wall, cpu, json.loads(done.stdout), done.stderr
 
 
@@ -144,8 +145,7 @@ def daemon(seconds):
 
 
 def cpu_of(pid):
-    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return int(open(f"/proc/{pid}/schedstat").read().split()[0]) / 1e9
 
 
 def main():

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod binary;
 mod daemon;
+mod documents;
 mod floors;
 mod house;
 mod once;

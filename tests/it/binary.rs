@@ -1,0 +1,270 @@
+//! The built binary against its contract: words, exit status, variables, signals.
+
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pin53::clock::SystemClock;
+use pin53::dns::RecordType;
+use pin53::sandbox::{self, Fault, Instance, Operation, Options, Running};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::house::{HOST, MOVED, name, simple};
+
+/// Longer than anything takes, so that only what hangs runs into it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A sandbox on ports, and a directory for the state of the runs in it.
+struct Town {
+    running: Running,
+    directory: TempDir,
+}
+
+async fn town(options: impl FnOnce(&mut Options, &TempDir)) -> Town {
+    let directory = TempDir::new().unwrap();
+    let mut given = Options::default();
+    options(&mut given, &directory);
+    Town { running: sandbox::start(given, Arc::new(SystemClock)).await.unwrap(), directory }
+}
+
+async fn plain() -> Town {
+    town(|_, _| {}).await
+}
+
+impl Town {
+    /// `pin53` in an environment that holds nothing but what leads to the sandbox.
+    fn pin53(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pin53"));
+        command.args(arguments).env_clear().kill_on_drop(true);
+        command.envs(self.running.exports.iter().map(|(name, value)| (name, value)));
+        command.env("STATE_DIRECTORY", self.directory.path().join("state"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(timeout(PATIENCE, self.pin53(arguments).output()).await.unwrap().unwrap())
+    }
+
+    fn vpn(&self) -> Option<String> {
+        let set = self.running.world.record(&name("vpn.example.com"), RecordType::Cname)?;
+        set.as_simple().unwrap().1.first().cloned()
+    }
+
+    async fn vpn_becomes(&self, value: &str) {
+        let followed = async {
+            while self.vpn().as_deref() != Some(value) {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, followed).await.unwrap();
+    }
+}
+
+#[derive(Debug)]
+struct Ran {
+    status: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { status: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+fn terminate(child: &Child) {
+    let pid = Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+}
+
+const ONCE: &[&str] = &["--once", "--name", "vpn.example.com", "--wait", "off"];
+
+#[tokio::test]
+async fn once_pins_the_name_and_says_so_in_one_line() {
+    let town = plain().await;
+    let ran = town.run(ONCE).await;
+    assert_eq!((ran.status, ran.err.as_str()), (Some(0), ""));
+    assert_eq!(ran.out, format!("changed vpn.example.com CNAME (none) -> {HOST} (ttl 60)\n"));
+    assert_eq!(town.vpn().as_deref(), Some(HOST));
+    let again = town.run(ONCE).await;
+    assert_eq!(
+        (again.status, again.out),
+        (Some(0), format!("unchanged vpn.example.com CNAME {HOST} (ttl 60)\n"))
+    );
+}
+
+#[tokio::test]
+async fn once_follows_the_change_until_it_is_in_sync() {
+    let town = plain().await;
+    let ran = town.run(&["--once", "--name", "vpn.example.com"]).await;
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert_eq!(town.running.world.calls(Operation::GetChange), 1);
+}
+
+#[tokio::test]
+async fn it_works_over_tls_under_a_private_authority() {
+    let town = town(|options, directory| options.tls = Some(directory.path().join("ca.pem"))).await;
+    let ran = town.run(ONCE).await;
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert_eq!(town.vpn().as_deref(), Some(HOST));
+
+    let mut unknown = town.pin53(ONCE);
+    let ran = Ran::of(unknown.env_remove("AWS_CA_BUNDLE").output().await.unwrap());
+    assert_eq!(ran.status, Some(75), "{ran:?}");
+    assert!(ran.out.contains("certificate") && ran.err.contains("AWS_CA_BUNDLE"), "{ran:?}");
+
+    let mut missing = town.pin53(ONCE);
+    let ran = Ran::of(missing.env("AWS_CA_BUNDLE", "/nowhere/ca.pem").output().await.unwrap());
+    assert_eq!(ran.status, Some(78), "{ran:?}");
+    assert!(ran.err.contains("/nowhere/ca.pem"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn json_is_one_object() {
+    let town = plain().await;
+    let ran = town.run(&[ONCE, &["--json"]].concat()).await;
+    let mut report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let ids = report["change_ids"].take();
+    assert!(ids[0].as_str().unwrap().bytes().all(|b| b.is_ascii_alphanumeric()), "bare ids: {ids}");
+    let expected = serde_json::json!({
+        "records": [{
+            "name": "vpn.example.com", "type": "CNAME", "outcome": "changed", "before": null,
+            "after": {"values": [HOST], "ttl": 60}, "reason": null
+        }],
+        "change_ids": null,
+        "requests": 7
+    });
+    assert_eq!(report, expected);
+    let again = town.run(&[ONCE, &["--json"]].concat()).await;
+    let report: serde_json::Value = serde_json::from_str(&again.out).unwrap();
+    assert_eq!(report["change_ids"], serde_json::json!([]));
+    assert_eq!(report["records"][0]["outcome"], "unchanged");
+    assert_eq!(report["records"][0]["before"], report["records"][0]["after"]);
+}
+
+#[tokio::test]
+async fn plan_changes_nothing_and_tells_pending_changes_when_asked() {
+    let town = plain().await;
+    let plan = ["plan", "--name", "vpn.example.com"];
+    let ran = town.run(&plan).await;
+    assert_eq!(ran.status, Some(0));
+    assert_eq!(ran.out, format!("would change vpn.example.com CNAME (none) -> {HOST} (ttl 60)\n"));
+    let detailed = [&plan[..], &["--detailed-exit-code", "--json"]].concat();
+    let ran = town.run(&detailed).await;
+    assert_eq!(ran.status, Some(2));
+    assert!(ran.out.contains(r#""outcome":"would_change""#), "{}", ran.out);
+    let dry = town.run(&[ONCE, &["--dry-run"]].concat()).await;
+    assert!(dry.out.starts_with("would change "), "{dry:?}");
+    assert_eq!(town.vpn(), None);
+    town.run(ONCE).await;
+    assert_eq!(town.run(&detailed).await.status, Some(0));
+}
+
+#[tokio::test]
+async fn each_kind_of_failure_has_its_status_and_harms_no_record() {
+    type Trouble = fn(&Town);
+    let cases: &[(i32, &[&str], Trouble)] = &[
+        (64, &["--ones"], |_| {}),
+        (65, &[], |town| {
+            let address = simple("vpn.example.com", RecordType::A, 60, &["198.51.100.1"]);
+            town.running.world.put_record(address).unwrap();
+        }),
+        (75, &[], |town| town.running.world.with_instance(Instance::release_address)),
+        (75, &[], |town| town.running.world.inject(Fault::ImdsError.always())),
+        (77, &[], |town| town.running.world.with_instance(|instance| instance.role = None)),
+        (78, &["--zone", "ZNOSUCHZONE"], |_| {}),
+        (78, &["--config", "/nowhere/pin53.toml"], |_| {}),
+    ];
+    for (status, more, trouble) in cases {
+        let town = plain().await;
+        trouble(&town);
+        let zone = town.running.world.zone_of(&name("example.com")).unwrap();
+        let before = town.running.world.records(&zone);
+        let ran = town.run(&[ONCE, more].concat()).await;
+        assert_eq!(ran.status, Some(*status), "{more:?}: {ran:?}");
+        assert_eq!(town.running.world.records(&zone), before);
+    }
+}
+
+#[tokio::test]
+async fn the_daemon_follows_within_its_watch_and_ends_in_time_with_nothing_on_stdout() {
+    let town = plain().await;
+    let arguments =
+        ["--name", "vpn.example.com", "--watch", "1s", "--interval", "1h", "--log-format", "json"];
+    let mut child = town.pin53(&arguments).spawn().unwrap();
+    town.vpn_becomes(HOST).await;
+    town.running.world.move_instance([203, 0, 113, 9].into());
+    let moved = Instant::now();
+    town.vpn_becomes(MOVED).await;
+    assert!(moved.elapsed() < Duration::from_secs(2), "{:?}", moved.elapsed());
+    terminate(&child);
+    let stopped = Instant::now();
+    let status = timeout(PATIENCE, child.wait()).await.unwrap().unwrap();
+    assert!(stopped.elapsed() < Duration::from_secs(2), "{:?}", stopped.elapsed());
+    assert_eq!(status.code(), Some(0));
+    let ran = Ran::of(child.wait_with_output().await.unwrap());
+    assert_eq!(ran.out, "");
+    let line: serde_json::Value = serde_json::from_str(ran.err.lines().next().unwrap()).unwrap();
+    assert_eq!((line["level"].as_str(), line["name"].as_str()), (Some("INFO"), Some("vpn.example.com")));
+    assert!(
+        line["timestamp"].is_string() && line["message"].as_str().unwrap().starts_with("changed "),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn no_secret_is_logged_even_at_the_finest_level() {
+    for fault in [None, Some(Fault::ExpiredToken), Some(Fault::RejectAws3), Some(Fault::Html)] {
+        let town = plain().await;
+        if let Some(fault) = fault {
+            town.running.world.inject(fault);
+        }
+        let keys = town.running.world.role_credentials().unwrap();
+        let mut command = town.pin53(ONCE);
+        let ran = Ran::of(command.env("PIN53_LOG", "trace").output().await.unwrap());
+        assert_eq!(ran.status, Some(0), "{ran:?}");
+        assert!(ran.err.contains("TRACE") || ran.err.contains("DEBUG"), "{ran:?}");
+        let secret = |text: &secrecy::SecretString| secrecy::ExposeSecret::expose_secret(text).to_owned();
+        for sentinel in [secret(&keys.secret), secret(keys.session_token.as_ref().unwrap())] {
+            assert!(!ran.err.contains(&sentinel) && !ran.out.contains(&sentinel), "{fault:?}");
+        }
+        assert!(!ran.err.contains("Signature="), "{}", ran.err);
+    }
+}
+
+#[tokio::test]
+async fn the_sandbox_runs_a_command_in_its_environment_and_ends_with_its_status() {
+    let pin53 = env!("CARGO_BIN_EXE_pin53");
+    let script = format!("'{pin53}' --once --name vpn.example.com --wait off && exit 7");
+    let mut command = Command::new(pin53);
+    command.args(["sandbox", "--tls", "--", "sh", "-c", &script]).env_clear().env("PATH", "/usr/bin:/bin");
+    // Keys of the outside world lead past the sandbox, and are left outside.
+    command.env("AWS_ACCESS_KEY_ID", "AKIDOUTSIDE").env("AWS_SECRET_ACCESS_KEY", "outside");
+    let ran = Ran::of(timeout(PATIENCE, command.output()).await.unwrap().unwrap());
+    assert_eq!(ran.status, Some(7), "{ran:?}");
+    assert!(ran.out.starts_with("changed vpn.example.com CNAME (none) -> ec2-"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn the_demo_tells_its_story_in_under_ten_seconds() {
+    let started = Instant::now();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pin53"));
+    let ran = Ran::of(timeout(PATIENCE, command.arg("demo").env_clear().output()).await.unwrap().unwrap());
+    assert_eq!((ran.status, ran.err.as_str()), (Some(0), ""), "{ran:?}");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    for told in [
+        "NXDOMAIN",
+        "IN CNAME ec2-198-51-100-7",
+        "IN CNAME ec2-203-0-113-9",
+        "somewhere-else",
+        "What it cost",
+    ] {
+        assert!(ran.out.contains(told), "{told} is missing from {}", ran.out);
+    }
+}

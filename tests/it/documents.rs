@@ -1,0 +1,50 @@
+//! The documents, held against what they speak of.
+
+use std::fs;
+use std::path::Path;
+
+use pin53::config::{self, Overrides};
+use pin53::env::Env;
+
+fn text(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The fenced blocks of a Markdown text in one language.
+fn blocks(markdown: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    let blocks = markdown.split(fence.as_str()).skip(1);
+    blocks.map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_first_two_commands_of_the_readme_are_the_demo_and_the_tests() {
+    let readme = text("README.md");
+    let commands = blocks(&readme, "sh");
+    assert_eq!(commands[0].trim(), "cargo run --release -- demo");
+    assert_eq!(commands[1].trim(), "cargo test");
+    assert!(text(".ci/run").contains("cargo test"), "CI runs the test command that the README names");
+}
+
+#[test]
+fn the_configuration_of_the_readme_is_one() {
+    let readme = text("README.md");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), &blocks(&readme, "toml")[0]).unwrap();
+    let overrides = Overrides { config: Some(file.path().to_owned()), ..Overrides::default() };
+    let settings = config::load(&overrides, &Env::default()).unwrap();
+    assert_eq!(settings.rules.len(), 3);
+}
+
+#[test]
+fn the_policy_permits_what_is_called_and_nothing_else() {
+    let policy: serde_json::Value = serde_json::from_str(&text("deploy/iam/policy.json")).unwrap();
+    let statements = policy["Statement"].as_array().unwrap();
+    let mut actions: Vec<&str> = statements.iter().map(|s| s["Action"].as_str().unwrap()).collect();
+    actions.sort_unstable();
+    let called = ["ChangeResourceRecordSets", "GetChange", "ListHostedZonesByName", "ListResourceRecordSets"];
+    assert_eq!(actions, called.map(|action| format!("route53:{action}")));
+    let change = statements.iter().find(|s| s["Action"] == "route53:ChangeResourceRecordSets").unwrap();
+    let only = &change["Condition"]["ForAllValues:StringEquals"];
+    assert_eq!(only["route53:ChangeResourceRecordSetsActions"], serde_json::json!(["CREATE", "DELETE"]));
+}
