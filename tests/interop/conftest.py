@@ -4,10 +4,10 @@ import os
 import pathlib
 
 import pytest
-
 from peers import Daemon, Moto, Sandbox, plain_environment, run
 
-RELEASE = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", "target"), "release").resolve()
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RELEASE = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release"
 
 
 def built(path):

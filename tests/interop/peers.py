@@ -86,7 +86,7 @@ class Sandbox(Process):
         for line in lines_until(self.process.stdout, self.process, r"^# ready$"):
             if export := re.match(r"export (\w+)=(.*)", line):
                 self.env[export[1]] = shlex.split(export[2])[0]
-            if dns := re.match(r"# dns (\S+):(\d+)$", line):
+            if dns := re.match(r"# dns ([0-9.]+):(\d+)", line):
                 self.dns = dns[1], dns[2]
         self.metadata = self.env["AWS_EC2_METADATA_SERVICE_ENDPOINT"]
         self.api = self.env["AWS_ENDPOINT_URL_ROUTE_53"]
@@ -110,14 +110,17 @@ class Sandbox(Process):
     def stats(self):
         return self.control("GET", "/sandbox/stats")
 
-    def client(self, **options):
-        """boto3's Route 53 client with the credentials of the instance's role, and no others to be found."""
+    def session(self):
+        """A session of boto3 that finds what the sandbox gives it, and nothing else."""
         with in_environment(plain_environment(self.home) | self.env):
             session = boto3.session.Session()
-            client = session.client("route53", config=Config(**options))
-            assert session.get_credentials().method == "iam-role"
-            session.get_credentials().get_frozen_credentials()
-        return client
+            session.get_credentials()
+            return session
+
+    def client(self, session=None, **options):
+        """boto3's client of Route 53."""
+        with in_environment(plain_environment(self.home) | self.env):
+            return (session or self.session()).client("route53", config=Config(**options))
 
     def role_credentials(self):
         """What the metadata service gives to whoever asks with a token."""
