@@ -154,10 +154,13 @@ pub(super) enum ZoneText {
 
 pub(super) fn zone(value: &Value) -> Reading<ZoneText> {
     let text = text(value, "a zone's id or name")?;
-    // Ids begin with a capital Z and hold no dot; a top-level zone in capitals is nobody's.
+    // Ids hold no dot. Route 53's begin with a capital Z, those of servers that stand in for it are
+    // capitals and digits in any order; a top-level zone written like either is nobody's.
     let bare = text.rsplit('/').next().unwrap_or(text);
+    let mixed = bare.bytes().any(|b| b.is_ascii_digit()) && bare.bytes().any(|b| b.is_ascii_uppercase());
+    let is_id = bare.starts_with('Z') || mixed && !bare.bytes().any(|b| b.is_ascii_lowercase());
     match ZoneId::parse(text) {
-        Ok(id) if bare.starts_with('Z') => Ok(ZoneText::Id(id)),
+        Ok(id) if is_id => Ok(ZoneText::Id(id)),
         _ => name(value)
             .map(ZoneText::Name)
             .map_err(|_| format!("expected a zone's id (Z1PA6795UKMFR9) or name, found '{text}'")),

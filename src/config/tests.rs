@@ -130,6 +130,23 @@ fn every_key_of_the_file_is_read() {
 }
 
 #[test]
+fn a_zone_is_an_id_where_no_name_would_be_written_like_it() {
+    let choice = |zone: &str| {
+        let text = format!("[[record]]\nname = 'a.internal'\nzone = '{zone}'\n");
+        file(&text).unwrap().rules.swap_remove(0).zone
+    };
+    for id in
+        ["Z1PA6795UKMFR9", "ZPMPSYMCLQOP", "/hostedzone/Z1PA6795UKMFR9", "SV4M3HML8CMGS1K1DT47HH", "1S8Q"]
+    {
+        let bare = id.rsplit('/').next().unwrap();
+        assert_eq!(choice(id), ZoneChoice::Id(ZoneId::parse(bare).unwrap()), "{id}");
+    }
+    for zone in ["internal", "INTERNAL", "a.internal."] {
+        assert_eq!(choice(zone), ZoneChoice::Named(name(zone)), "{zone}");
+    }
+}
+
+#[test]
 fn an_option_stands_over_the_environment_and_that_over_the_file() {
     let etc =
         Etc::with(format!("interval = '1m'\nwatch = '2s'\nwait = '3s'\n[aws]\nsigning = 'sigv4'\n{RECORD}"));

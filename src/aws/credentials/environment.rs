@@ -6,6 +6,7 @@ use crate::secret::Credentials;
 
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
+const TOKEN: &str = "AWS_SESSION_TOKEN";
 
 /// Settings that name another source of credentials, which this version doesn't read: going on
 /// without them would sign requests as somebody else.
@@ -24,11 +25,14 @@ pub(super) fn load(env: &Env) -> Result<Option<Credentials>, Error> {
     let broken = |what: &str, fault: String| Error::Broken { what: what.to_owned(), fault };
     match (env.get(KEY_ID), env.get(SECRET)) {
         (Some(id), Some(secret)) => {
-            if !id.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err(broken(KEY_ID, "expected an access key id without spaces".to_owned()));
+            if !id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',') {
+                return Err(broken(KEY_ID, "expected an access key id without spaces or commas".to_owned()));
             }
             let credentials = Credentials::new(id, secret);
-            Ok(Some(match env.get("AWS_SESSION_TOKEN") {
+            Ok(Some(match env.get(TOKEN) {
+                Some(token) if !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                    return Err(broken(TOKEN, "expected a session token without spaces".to_owned()));
+                }
                 Some(token) => credentials.with_token(token),
                 None => credentials,
             }))
@@ -57,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_pair_is_taken_with_its_token() {
-        let found = from(&[(KEY_ID, "AKID"), (SECRET, "s"), ("AWS_SESSION_TOKEN", "t")]).unwrap().unwrap();
+        let found = from(&[(KEY_ID, "AKID"), (SECRET, "s"), (TOKEN, "t")]).unwrap().unwrap();
         assert_eq!(found.key_id, "AKID");
         assert_eq!(found.secret.expose_secret(), "s");
         assert_eq!(found.session_token.unwrap().expose_secret(), "t");
@@ -68,6 +72,15 @@ mod tests {
         assert!(from(&[(KEY_ID, " ")]).unwrap().is_none());
         assert!(from(&[(KEY_ID, "AKID")]).unwrap_err().to_string().starts_with("AWS_SECRET_ACCESS_KEY: "));
         assert!(from(&[(SECRET, "s")]).unwrap_err().to_string().starts_with("AWS_ACCESS_KEY_ID: "));
+    }
+
+    #[test]
+    fn what_cannot_stand_in_a_header_is_told_by_its_variable_and_not_by_its_value() {
+        let pair = [(KEY_ID, "AKID"), (SECRET, "s")];
+        for (variable, value) in [(KEY_ID, "AK ID"), (KEY_ID, "AK,ID"), (TOKEN, "t\nt"), (TOKEN, "tök")] {
+            let told = from(&[&pair[..], &[(variable, value)]].concat()).unwrap_err().to_string();
+            assert!(told.starts_with(&format!("{variable}: expected ")) && !told.contains(value), "{told}");
+        }
     }
 
     #[test]

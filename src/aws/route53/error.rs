@@ -90,8 +90,10 @@ impl ServiceError {
                 "Code" => cursor.text()?.trim().clone_into(&mut self.code),
                 "Message" | "message" => {
                     let text = cursor.text()?;
-                    if !self.messages.iter().any(|known| known == text.trim()) {
-                        self.messages.extend(split(text.trim()));
+                    // Below the first line of a mismatch AWS quotes the canonical request, session token included.
+                    let line = text.trim().lines().next().unwrap_or_default();
+                    if !self.messages.iter().any(|known| known == line) {
+                        self.messages.extend(split(line));
                     }
                 }
                 "RequestId" => self.request_id = Some(cursor.text()?.trim().to_owned()),
@@ -228,6 +230,18 @@ mod tests {
         assert_eq!(error.messages.len(), 2, "{:?}", error.messages);
         assert!(error.messages[0].ends_with("but it already exists"));
         assert!(error.is_lost_race());
+    }
+
+    #[test]
+    fn the_canonical_request_that_a_mismatch_quotes_is_dropped_with_the_token_in_it() {
+        let error = read(
+            403,
+            "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>The request signature we calculated does \
+            not match.\n\nThe Canonical String for this request should have been\n'GET\n/2013-04-01/hostedzone\n\n\
+            x-amz-security-token:sentinel\n'</Message></Error></ErrorResponse>",
+        );
+        assert_eq!(error.messages, ["The request signature we calculated does not match."]);
+        assert!(!format!("{error} {error:?}").contains("sentinel"));
     }
 
     #[test]
