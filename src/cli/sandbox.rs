@@ -86,6 +86,7 @@ pub(super) fn run(args: Args, env: &Env, out: &mut dyn Write) -> Result<Exit, Fa
         // Runs of pin53 in the sandbox remember what they learn of it in the sandbox.
         let state = directory.path().join("state").display().to_string();
         running.exports.push(("STATE_DIRECTORY".to_owned(), state));
+        running.exports.extend(no_proxy(env));
         let exit = match command.split_first() {
             Some((program, arguments)) => command_in(&running, program, arguments).await?,
             None => stay(&running, out).await?,
@@ -93,6 +94,15 @@ pub(super) fn run(args: Args, env: &Env, out: &mut dyn Write) -> Result<Exit, Fa
         running.stop().await;
         Ok(exit)
     })
+}
+
+/// The loopback is not to be looked for behind a proxy, where the environment has one.
+fn no_proxy(env: &Env) -> Option<(String, String)> {
+    const PROXIES: &[&str] =
+        &["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+    PROXIES.iter().find(|name| env.get(name).is_some())?;
+    let others = env.get("NO_PROXY").or_else(|| env.get("no_proxy")).map(|others| format!("{others},"));
+    Some(("NO_PROXY".to_owned(), format!("{}127.0.0.1,::1,localhost", others.unwrap_or_default())))
 }
 
 fn options(args: Args, directory: &TempDir) -> Options {
