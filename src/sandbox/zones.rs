@@ -172,6 +172,8 @@ impl HostedZone {
     /// Replaces the record sets; DNS knows of it from `visible` on.
     pub(super) fn set_records(&mut self, records: Records, visible: Instant) {
         self.records = Arc::new(records);
+        // Where nobody asks over DNS, what is visible by now is let go of here.
+        self.published(Instant::now());
         self.coming.push_back((visible, Arc::clone(&self.records)));
     }
 

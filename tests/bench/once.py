@@ -121,27 +121,54 @@ def measure(title, options, move, keep_state):
         )
 
 
-def daemon(seconds):
+def daemon(idle, names=20, moves=50):
     with Sandbox("--tls") as sandbox, tempfile.TemporaryDirectory() as root:
-        command = [BINARY, "--name", "vpn.example.com", "--watch", "1s", "--interval", "1h"]
+        named = [word for n in range(names) for word in ("--name", f"host-{n}.example.com")]
+        command = [BINARY, *named, "--watch", "1s", "--interval", "1h"]
         process = subprocess.Popen(command, env=environment(sandbox, root), stderr=subprocess.DEVNULL)
-        time.sleep(4)
+
+        def changed(times):
+            deadline = time.monotonic() + 30
+            while sandbox.get("/sandbox/stats")["route53"]["operations"].get("ChangeResourceRecordSets", 0) < times:
+                if time.monotonic() > deadline:
+                    sys.exit("the daemon did not follow")
+                time.sleep(0.02)
+
+        changed(1)
+        time.sleep(3)
         first, started = sandbox.get("/sandbox/stats"), cpu_of(process.pid)
-        time.sleep(seconds)
+        time.sleep(idle)
         last, ended = sandbox.get("/sandbox/stats"), cpu_of(process.pid)
-        status = open(f"/proc/{process.pid}/status").read()
-        resident = int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
-        threads = re.search(r"Threads:\s+(\d+)", status)[1]
-        process.terminate()
-        stop = time.perf_counter()
-        code = process.wait()
-        print(f"\ndaemon, unchanged, TLS, a look a second for {seconds} s:")
-        print(f"  resident {resident:.1f} MiB, threads {threads}, CPU {(ended - started) / seconds * 100:.3f} % of a core")
+        print(f"\ndaemon, {names} names, TLS, a look a second, {idle} s in which nothing changes:")
+        print(f"  resident {resident(process.pid)} MiB, threads {threads(process.pid)}, CPU {(ended - started) / idle * 100:.3f} % of a core")
         print(
             f"  requests: metadata {last['imds']['requests'] - first['imds']['requests']}, "
             f"Route 53 {last['route53']['requests'] - first['route53']['requests']}"
         )
+        early = None
+        for n in range(moves):
+            sandbox.move(n + 1)
+            changed(n + 2)
+            if n == moves // 5:
+                early = resident(process.pid)
+        print(f"  after {names * (moves // 5)} changes {early} MiB resident, after {names * moves} changes {resident(process.pid)} MiB")
+        process.terminate()
+        stop = time.perf_counter()
+        code = process.wait()
         print(f"  SIGTERM: exit {code} after {(time.perf_counter() - stop) * 1e3:.0f} ms")
+
+
+def status_of(pid, field):
+    with open(f"/proc/{pid}/status") as lines:
+        return re.search(rf"{field}:\s+(\d+)", lines.read())[1]
+
+
+def resident(pid):
+    return f"{int(status_of(pid, 'VmRSS')) / 1024:.1f}"
+
+
+def threads(pid):
+    return status_of(pid, "Threads")
 
 
 def cpu_of(pid):
