@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn help_of_run() {
         insta::assert_snapshot!(refused("pin53 run --help"), @"
-        Settings given on the command line, as they were typed
+        Keep names pinned: as a daemon, or once
 
         Usage: pin53 run [OPTIONS]
 
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn help_of_plan() {
         insta::assert_snapshot!(refused("pin53 plan --help"), @"
-        Settings given on the command line, as they were typed
+        What would change; changes nothing
 
         Usage: pin53 plan [OPTIONS]
 

@@ -7,7 +7,8 @@
 
 use std::path::PathBuf;
 
-/// Settings given on the command line, as they were typed.
+// Settings given on the command line, as they were typed. No doc comment: clap would show it as what
+// the commands do that these are options of.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct Overrides {
     /// Name to pin; repeatable [PIN53_NAME=A,B]
