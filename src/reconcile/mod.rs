@@ -185,8 +185,15 @@ impl Reconciler {
         let mut finder = ZoneFinder::new(&self.client);
         let mut zones: BTreeMap<ZoneId, Vec<Item<'a>>> = BTreeMap::new();
         let mut settled = Vec::new();
-        let mut items = items.into_iter();
-        while let Some(mut item) = items.next() {
+        // Why no more zones are looked up.
+        let mut blocked: Option<Failure> = None;
+        for mut item in items {
+            if let Some(failure) = &blocked
+                && !finder.knows(&item.rule.name, &item.rule.zone, item.rule.private)
+            {
+                settled.push(item.failed(failure));
+                continue;
+            }
             match finder.find(&item.rule.name, &item.rule.zone, item.rule.private).await {
                 Ok(found) => {
                     item.zone = found.age;
@@ -195,8 +202,8 @@ impl Reconciler {
                 Err(error) => {
                     let failure = Failure::of(&error);
                     settled.push(item.failed(&failure));
-                    if concerns_all(&error) || failure.class == Class::NotPermitted {
-                        settled.extend(items.by_ref().map(|item| item.failed(&failure)));
+                    if concerns_all(&error) || failure.is_denied {
+                        blocked = Some(failure);
                     }
                 }
             }

@@ -803,10 +803,17 @@ async fn a_denied_lookup_is_not_asked_again_for_each_name() {
     let house = house();
     house.deny(Operation::ListHostedZonesByName);
     house.deny(Operation::ListHostedZones);
-    let rules = ["a.example.com", "b.example.com", "c.example.com"].map(cname);
+    let zone = ZoneChoice::Id(house.world.zone_of(&name("example.com")).unwrap());
+    let given = pin53::desired::Rule { zone, ..cname("given.example.com") };
+    let rules = [cname("a.example.com"), cname("b.example.com"), given];
     let round = house.once_with(&rules).await;
-    assert_eq!((outcomes(&round), round.class()), (vec![Outcome::Failed; 3], Class::NotPermitted));
-    assert_eq!(house.requests().1, 2);
+    assert_eq!(
+        outcomes(&round),
+        [Outcome::Failed, Outcome::Failed, Outcome::Changed],
+        "a zone that is given needs no look-up"
+    );
+    assert_eq!(round.class(), Class::NotPermitted);
+    assert_eq!(house.requests().1, 4);
 }
 
 #[tokio::test(start_paused = true)]

@@ -61,6 +61,13 @@ impl<'a> ZoneFinder<'a> {
         Self { client, pages: HashMap::new(), all: None }
     }
 
+    /// Whether finding the zone for `name` takes no request.
+    #[must_use]
+    pub fn knows(&self, name: &Name, choice: &ZoneChoice, private: bool) -> bool {
+        let remembered = || self.client.state.zone(&self.client.endpoint.url, &wanted(name, choice, private));
+        matches!(choice, ZoneChoice::Id(_)) || remembered().is_some()
+    }
+
     /// The zone for `name`, as remembered or looked up. What is remembered may be out of date.
     ///
     /// # Errors
