@@ -182,6 +182,9 @@ def main():
         measure(f"{label}: changed, zone unknown", options, move=True, keep_state=False)
         measure(f"{label}: changed, zone known", options, move=True, keep_state=True)
         measure(f"{label}: unchanged", options, move=False, keep_state=True)
+    start = time.perf_counter()
+    subprocess.run([BINARY, "demo"], check=True, stdout=subprocess.DEVNULL)
+    print(f"\ndemo: {time.perf_counter() - start:.1f} s")
     daemon(20)
 
 
