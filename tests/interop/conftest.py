@@ -7,7 +7,7 @@ import pytest
 from peers import Daemon, Moto, Sandbox, plain_environment, run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-RELEASE = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release"
+TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 
 
 def built(path):
@@ -18,12 +18,12 @@ def built(path):
 
 @pytest.fixture(scope="session")
 def pin53_binary():
-    return built(RELEASE / "pin53")
+    return built(TARGET / "release" / "pin53")
 
 
 @pytest.fixture(scope="session")
 def signer_binary():
-    return built(RELEASE / "examples" / "signer")
+    return built(TARGET / "debug" / "examples" / "signer")
 
 
 @pytest.fixture
