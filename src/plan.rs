@@ -69,6 +69,11 @@ fn obstacle(wish: &RecordSet, set: &RecordSet) -> Option<String> {
             (RecordType::Cname, RecordType::Soa) => {
                 Some("that is the zone's own name (its apex), where a CNAME can't stand".to_owned())
             }
+            (RecordType::Cname, RecordType::Ns) => Some(
+                "NS records stand there: it is the zone's own name (its apex) or a zone of its own, where a CNAME \
+                 can't stand"
+                    .to_owned(),
+            ),
             (RecordType::Cname, other) => {
                 Some(format!("a record of type {other} stands there, and a CNAME stands alone"))
             }
@@ -166,7 +171,7 @@ mod tests {
         [
             "a record of type A stands there, and a CNAME stands alone",
             "that is the zone's own name (its apex), where a CNAME can't stand",
-            "a record of type NS stands there, and a CNAME stands alone",
+            "NS records stand there: it is the zone's own name (its apex) or a zone of its own, where a CNAME can't stand",
             "an alias of type CNAME to lb.example.net stands there",
             "a routed set of type CNAME stands there (member 'blue')",
             "a CNAME stands there, and a CNAME stands alone",

@@ -5,8 +5,9 @@
 use std::fmt;
 
 use tracing::Subscriber;
+use tracing::field::Field;
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry;
@@ -28,12 +29,21 @@ where
     let lines =
         tracing_subscriber::fmt::layer().with_writer(writer).with_timer(Stamp(clock)).with_ansi(false);
     let lines = match log.format {
-        LogFormat::Text => lines.with_target(false).boxed(),
+        LogFormat::Text => lines.with_target(false).fmt_fields(debug_fn(in_words)).boxed(),
         LogFormat::Json => {
             lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
         }
     };
     registry().with(lines).with(log.filter)
+}
+
+/// Writes a field for people. What a decision's message says already is not said again.
+fn in_words(to: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    match field.name() {
+        "message" => write!(to, "{value:?}"),
+        "name" | "outcome" | "reason" => Ok(()),
+        name => write!(to, " {name}={value:?}"),
+    }
 }
 
 /// Times in UTC to the millisecond.
@@ -85,7 +95,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_text_line_has_time_level_message_and_fields() {
-        insta::assert_snapshot!(logged(LogFormat::Text, talk), @r#"2015-08-30T12:36:00.000Z  WARN could not confirm name="vpn.example.com" attempt=2"#);
+        insta::assert_snapshot!(logged(LogFormat::Text, talk), @"2015-08-30T12:36:00.000Z  WARN could not confirm attempt=2");
     }
 
     #[tokio::test(start_paused = true)]

@@ -365,6 +365,17 @@ async fn expired_credentials_are_replaced_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_metadata_token_that_is_refused_is_renewed() {
+    let house = house();
+    let reconciler = house.reconciler(&[cname("vpn.example.com")]);
+    reconciler.observe().await;
+    house.world.inject(Fault::ImdsToken);
+    house.world.forget_requests();
+    assert!(matches!(reconciler.observe().await[0], pin53::source::Observation::Known(_)));
+    assert_eq!(house.requests().0, 3, "the refusal, a new token, and the item");
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_role_or_keys_every_attempt_is_named() {
     let house = house();
     house.world.with_instance(|instance| instance.role = None);
