@@ -6,6 +6,7 @@
 For each case: wall and CPU time (median of the runs), peak memory, requests to either service,
 connections to Route 53, and, where valgrind is installed, instructions. Then the daemon: resident
 memory, threads, CPU, and what it asks for while nothing changes. Needs GNU time (/usr/bin/time).
+Ends with 1 when something that can be counted, not timed, is above its bound.
 """
 
 import json
@@ -23,6 +24,15 @@ import urllib.request
 
 BINARY = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "target/release/pin53")
 RUNS = 9
+MOST_BYTES = 5e6
+MOST_INSTRUCTIONS = 9e6
+MOST_MEMORY = 7  # MiB
+BROKEN = []
+
+
+def bound(what, found, most):
+    if found > most:
+        BROKEN.append(f"{what}: {found} is more than {most}")
 
 
 class Sandbox:
@@ -74,7 +84,7 @@ def once(sandbox, state, prefix=()):
     return wall, cpu, json.loads(done.stdout), done.stderr
 
 
-def measure(title, options, move, keep_state):
+def measure(title, options, move, keep_state, most_requests):
     """One row: `move` changes the address before each run, `keep_state` lets a run know the one before."""
     with Sandbox(*options) as sandbox, tempfile.TemporaryDirectory() as root:
         state = os.path.join(root, "state")
@@ -102,6 +112,7 @@ def measure(title, options, move, keep_state):
         prepare()
         *_, timed = once(sandbox, state, ["/usr/bin/time", "-f", "peak %M"])
         peak = int(re.search(r"peak (\d+)", timed)[1]) / 1024
+        bound(f"{title}: peak memory", round(peak, 1), MOST_MEMORY)
         instructions = "-"
         if shutil.which("valgrind"):
             prepare()
@@ -110,21 +121,26 @@ def measure(title, options, move, keep_state):
             once(sandbox, state, tool)
             with open(log) as lines:
                 counted = re.search(r"Collected : (\d+)", lines.read())
+            bound(f"{title}: instructions", int(counted[1]), MOST_INSTRUCTIONS)
             instructions = f"{int(counted[1]) / 1e6:.2f} M"
         def spent(side, what):
             return last[side][what] - first[side][what]
 
+        for side, most in zip(("imds", "route53"), most_requests):
+            bound(f"{title}: {side} requests", spent(side, "requests"), most)
+        bound(f"{title}: connections", spent("route53", "connections"), 1)
         print(
-            f"{title:34} {statistics.median(walls) * 1e3:7.1f} ms {statistics.median(cpus) * 1e3:6.1f} ms "
+            f"{title:41} {statistics.median(walls) * 1e3:7.1f} ms {statistics.median(cpus) * 1e3:6.1f} ms "
             f"{peak:6.1f} MiB {instructions:>9} {spent('imds', 'requests'):>5} + {spent('route53', 'requests')} "
             f"{spent('route53', 'connections'):>6}"
         )
 
 
-def daemon(idle, names=20, moves=50):
+def daemon(idle, moves, watch, names=20):
+    """A daemon with some names that is left alone for `idle` seconds, and then moved `moves` times."""
     with Sandbox("--tls") as sandbox, tempfile.TemporaryDirectory() as root:
         named = [word for n in range(names) for word in ("--name", f"host-{n}.example.com")]
-        command = [BINARY, *named, "--watch", "1s", "--interval", "1h"]
+        command = [BINARY, *named, "--watch", f"{watch}s", "--interval", "1h"]
         process = subprocess.Popen(command, env=environment(sandbox, root), stderr=subprocess.DEVNULL)
 
         def changed(times):
@@ -139,19 +155,25 @@ def daemon(idle, names=20, moves=50):
         first, started = sandbox.get("/sandbox/stats"), cpu_of(process.pid)
         time.sleep(idle)
         last, ended = sandbox.get("/sandbox/stats"), cpu_of(process.pid)
-        print(f"\ndaemon, {names} names, TLS, a look a second, {idle} s in which nothing changes:")
+        print(f"\ndaemon, {names} names, TLS, a look every {watch} s, {idle} s in which nothing changes:")
         print(f"  resident {resident(process.pid)} MiB, threads {threads(process.pid)}, CPU {(ended - started) / idle * 100:.3f} % of a core")
         print(
             f"  requests: metadata {last['imds']['requests'] - first['imds']['requests']}, "
             f"Route 53 {last['route53']['requests'] - first['route53']['requests']}"
         )
+        bound("daemon: Route 53 requests while nothing changes", last["route53"]["requests"] - first["route53"]["requests"], 0)
+        bound("daemon: metadata requests while nothing changes", last["imds"]["requests"] - first["imds"]["requests"], idle // watch + 1)
+        bound("daemon: threads", int(threads(process.pid)), 1)
         early = None
         for n in range(moves):
             sandbox.move(n + 1)
             changed(n + 2)
             if n == moves // 5:
                 early = resident(process.pid)
-        print(f"  after {names * (moves // 5)} changes {early} MiB resident, after {names * moves} changes {resident(process.pid)} MiB")
+        if moves:
+            late = resident(process.pid)
+            print(f"  after {names * (moves // 5)} changes {early} MiB resident, after {names * moves} changes {late} MiB")
+        bound("daemon: resident memory", float(resident(process.pid)), MOST_MEMORY)
         process.terminate()
         stop = time.perf_counter()
         code = process.wait()
@@ -176,16 +198,21 @@ def cpu_of(pid):
 
 
 def main():
+    bound("bytes of the binary", os.path.getsize(BINARY), MOST_BYTES)
     print(f"binary {os.path.getsize(BINARY) / 1e6:.2f} MB; {RUNS} runs a row, medians\n")
-    print(f"{'--once':34} {'wall':>10} {'CPU':>9} {'peak':>10} {'instr.':>9} {'IMDS + R53':>9} {'conn.':>6}")
+    print(f"{'--once':41} {'wall':>10} {'CPU':>9} {'peak':>10} {'instr.':>9} {'IMDS + R53':>9} {'conn.':>6}")
     for label, options in (("http", []), ("TLS", ["--tls"]), ("TLS, Route 53 40 ms away", ["--tls", "--latency", "aws=40ms"])):
-        measure(f"{label}: changed, zone unknown", options, move=True, keep_state=False)
-        measure(f"{label}: changed, zone known", options, move=True, keep_state=True)
-        measure(f"{label}: unchanged", options, move=False, keep_state=True)
+        measure(f"{label}: changed, zone unknown", options, True, False, (4, 4))
+        measure(f"{label}: changed, zone known", options, True, True, (3, 2))
+        measure(f"{label}: unchanged", options, False, True, (3, 1))
     start = time.perf_counter()
     subprocess.run([BINARY, "demo"], check=True, stdout=subprocess.DEVNULL)
     print(f"\ndemo: {time.perf_counter() - start:.1f} s")
-    daemon(20)
+    daemon(idle=30, moves=0, watch=5)
+    daemon(idle=10, moves=50, watch=1)
+    for broken in BROKEN:
+        print(f"above its bound: {broken}")
+    sys.exit(1 if BROKEN else 0)
 
 
 main()
