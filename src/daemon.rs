@@ -55,45 +55,62 @@ pub async fn run(reconciler: Arc<Reconciler>, settings: Settings, stop: impl Fut
             Some(_) = daemon.followed.join_next() => {}
             () = tokio::time::sleep_until(next) => {
                 let reconciler = Arc::clone(&daemon.reconciler);
-                if let Err(stopped) = unless_stopped(&mut stop, &reconciler, daemon.cycle()).await {
-                    if stopped.changing {
-                        tracing::warn!("stopped while a change was on its way: could not confirm it");
+                match unless_stopped(&mut stop, &reconciler, daemon.cycle()).await {
+                    Ended::Done(()) => {}
+                    Ended::DoneAtStop(()) => return,
+                    Ended::Stopped { changing } => {
+                        if changing {
+                            tracing::warn!("stopped while a change was on its way: could not confirm it");
+                        }
+                        return;
                     }
-                    return;
                 }
             }
         }
     }
 }
 
-/// `stop` came before the work was done.
+/// How work ended that could be stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stopped {
-    /// A change was on its way, and its answer didn't come in time.
-    pub changing: bool,
+pub enum Ended<T> {
+    Done(T),
+    /// `stop` came, and the work was done all the same a moment later. `stop` is not to be waited
+    /// for again.
+    DoneAtStop(T),
+    Stopped {
+        /// A change was on its way, and its answer didn't come in time.
+        changing: bool,
+    },
+}
+
+impl<T> Ended<T> {
+    /// What the work gave, if it came to its end.
+    pub fn value(self) -> Option<T> {
+        match self {
+            Self::Done(value) | Self::DoneAtStop(value) => Some(value),
+            Self::Stopped { .. } => None,
+        }
+    }
 }
 
 /// Runs `work` to its end, or until `stop`. From then on no change is sent; one that is on its way is
 /// given a moment to be answered, so that what became of it can be told.
-///
-/// # Errors
-/// [`Stopped`] when `stop` came first.
 pub async fn unless_stopped<T>(
     stop: &mut (impl Future<Output = ()> + Unpin),
     reconciler: &Reconciler,
     work: impl Future<Output = T>,
-) -> Result<T, Stopped> {
+) -> Ended<T> {
     let mut work = std::pin::pin!(work);
     tokio::select! {
         biased;
-        done = &mut work => return Ok(done),
+        done = &mut work => return Ended::Done(done),
         () = stop => {}
     }
     tokio::select! {
         biased;
-        done = &mut work => Ok(done),
-        () = reconciler.client().close() => Err(Stopped { changing: false }),
-        () = tokio::time::sleep(GRACE) => Err(Stopped { changing: true }),
+        done = &mut work => Ended::DoneAtStop(done),
+        () = reconciler.client().close() => Ended::Stopped { changing: false },
+        () = tokio::time::sleep(GRACE) => Ended::Stopped { changing: true },
     }
 }
 

@@ -322,7 +322,7 @@ mod tests {
 
         What it is like:
               --zone <NAME>               Public zone; repeatable [default: example.com]
-              --fault <KIND[:N]>          Misbehave N times; a wrong KIND lists all
+              --fault <KIND[:N]>          Misbehave N times; a wrong one lists all
               --latency <WHERE=TIME,...>  Delay answers, as in imds=1ms,aws=40ms
               --keys                      Export an access key beside the role's
 

@@ -40,7 +40,9 @@ pub(super) fn reconciler(
         env.get("AWS_CA_BUNDLE").map_or_else(|| Ok(TrustedRoots::compiled_in()), TrustedRoots::from_bundle);
     let roots = roots.map_err(|error| wrong(error.into()))?;
 
-    let bounds = transport::Settings { proxy: endpoint.is_tls(), ..route53::TRANSPORT };
+    // Who is patient waits longer for an answer too.
+    let timeout = route53::TRANSPORT.timeout.min(patience.saturating_add(Duration::from_secs(1)));
+    let bounds = transport::Settings { proxy: endpoint.is_tls(), timeout, ..route53::TRANSPORT };
     let to_route53 = HttpClient::new(bounds, &roots).map_err(|error| wrong(error.into()))?;
     let to_metadata = HttpClient::new(imds::TRANSPORT, &roots).map_err(|error| wrong(error.into()))?;
     let (to_route53, to_metadata) = (Arc::new(to_route53), Arc::new(to_metadata));

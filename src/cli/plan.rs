@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write, err: &mut dyn Wri
         let mut stop = engine::stop_signal()?;
         let reconciler = engine::reconciler(&settings, env, Mode::Say, route53::PATIENCE)?;
         let round = unless_stopped(&mut stop, &reconciler, reconciler.once(Wait::Off)).await;
-        let round = round.unwrap_or_else(|_| reconciler.broken_off());
+        let round = round.value().unwrap_or_else(|| reconciler.broken_off());
         let pending = round.entries.iter().any(|entry| entry.outcome == Outcome::WouldChange);
         let pending = if pending && args.detailed_exit_code { Exit::Pending } else { Exit::Ok };
         Ok(Exit::gravest([engine::show(&round, args.json, out, err)?, pending]))

@@ -60,7 +60,7 @@ async fn once(
     let mut stop = engine::stop_signal()?;
     let reconciler = engine::reconciler(settings, env, args.mode(), route53::PATIENCE)?;
     let round = unless_stopped(&mut stop, &reconciler, reconciler.once(settings.wait)).await;
-    let round = round.unwrap_or_else(|_| reconciler.broken_off());
+    let round = round.value().unwrap_or_else(|| reconciler.broken_off());
     engine::show(&round, args.json, out, err)
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Args {
     /// Public zone; repeatable [default: example.com]
     #[arg(long, value_name = "NAME", help_heading = "What it is like")]
     pub zone: Vec<Name>,
-    /// Misbehave N times; a wrong KIND lists all
+    /// Misbehave N times; a wrong one lists all
     #[arg(long, value_name = "KIND[:N]", help_heading = "What it is like")]
     pub fault: Vec<Script>,
     /// Delay answers, as in imds=1ms,aws=40ms
@@ -89,7 +89,7 @@ pub(super) fn run(args: Args, env: &Env, out: &mut dyn Write) -> Result<Exit, Fa
         running.exports.extend(no_proxy(env));
         let exit = match command.split_first() {
             Some((program, arguments)) => command_in(&running, program, arguments).await?,
-            None => stay(&running, out).await?,
+            None => stay(&running, env, out).await?,
         };
         running.stop().await;
         Ok(exit)
@@ -118,14 +118,18 @@ fn options(args: Args, directory: &TempDir) -> Options {
     options
 }
 
-async fn stay(running: &Running, out: &mut dyn Write) -> Result<Exit, Failure> {
+async fn stay(running: &Running, env: &Env, out: &mut dyn Write) -> Result<Exit, Failure> {
     let stop = engine::stop_signal()?;
-    print_exports(running, out).and_then(|()| out.flush()).map_err(Failure::output)?;
+    print_exports(running, env, out).and_then(|()| out.flush()).map_err(Failure::output)?;
     stop.await;
     Ok(Exit::Ok)
 }
 
-fn print_exports(running: &Running, out: &mut dyn Write) -> io::Result<()> {
+fn print_exports(running: &Running, env: &Env, out: &mut dyn Write) -> io::Result<()> {
+    // What is set and would lead past the sandbox.
+    for name in sandbox::SHADOWING.iter().filter(|name| env.get(name).is_some()) {
+        writeln!(out, "unset {name}")?;
+    }
     for (name, value) in &running.exports {
         // Nothing in the values needs more: URLs, paths, names.
         writeln!(out, "export {name}='{}'", value.replace('\'', "'\\''"))?;

@@ -18,6 +18,7 @@ const FROM_ENVIRONMENT: &str = "the environment";
 
 /// The key whose presence on the command line or in the environment makes records.
 const NAME: &str = "name";
+const TYPE: &str = "type";
 
 /// All layers as one tree of known keys.
 pub(super) struct Layers {
@@ -45,7 +46,8 @@ impl Layers {
     pub(super) fn read(overrides: &Overrides, env: &Env, default_file: &Path, faults: &mut Faults) -> Self {
         let (file, lowest) = file::layer(overrides, env, default_file, faults);
         let mut options = option_layer(overrides);
-        if let Some(records) = named_records(overrides, env, faults) {
+        let given = GivenRecords::read(overrides, env);
+        if let Some(records) = given.named() {
             options.0.insert(RECORDS.to_owned(), Value::new(None, records));
         }
         unknown_variables(env, faults);
@@ -54,7 +56,7 @@ impl Layers {
             .add_source(environment_layer(env))
             .add_source(options)
             .build();
-        let tree = match merged {
+        let mut tree = match merged {
             Ok(config) => config.cache,
             Err(error) => {
                 let problem = Problem::Unreadable { expected: "settings", found: error.to_string() };
@@ -62,6 +64,9 @@ impl Layers {
                 Value::default()
             }
         };
+        if given.names.is_empty() {
+            given.lay_over(&mut tree, faults);
+        }
         Self { tree, file }
     }
 
@@ -105,36 +110,67 @@ fn environment_layer(env: &Env) -> Environment {
         .source(Some(variables.collect()))
 }
 
-/// A table for each name that options or environment give, all with the same settings. They take the place
-/// of the file's records. Without a name there is nothing that such a setting could be for.
-fn named_records(overrides: &Overrides, env: &Env, faults: &mut Faults) -> Option<Vec<Value>> {
-    let mut names = Vec::new();
-    let mut settings = Vec::new();
-    for key in RECORD {
-        let given = given(key, overrides, env);
-        if key.path == NAME {
-            names = given;
-        } else if !given.is_empty() {
-            settings.push((key.path, given));
+/// What options and environment say of records.
+struct GivenRecords {
+    /// Names that take the place of the file's records.
+    names: Vec<Value>,
+    /// The other settings: of these names or, without any, of the file's records.
+    settings: Vec<(&'static str, Value)>,
+}
+
+impl GivenRecords {
+    fn read(overrides: &Overrides, env: &Env) -> Self {
+        let (mut names, mut settings) = (Vec::new(), Vec::new());
+        for key in RECORD {
+            let mut values = given(key, overrides, env);
+            if key.path == NAME {
+                names = values;
+            } else if values.len() == 1 {
+                settings.extend(values.pop().map(|value| (key.path, value)));
+            } else if let Some(first) = values.first() {
+                let origin = first.origin().map(str::to_owned);
+                settings.push((key.path, Value::new(origin.as_ref(), values)));
+            }
+        }
+        Self { names, settings }
+    }
+
+    /// A table for each name, all with the same settings.
+    fn named(&self) -> Option<Vec<Value>> {
+        let record = |name: &Value| {
+            let settings = self.settings.iter().map(|(path, value)| ((*path).to_owned(), value.clone()));
+            let table: Map<String, Value> = settings.chain([(NAME.to_owned(), name.clone())]).collect();
+            Value::new(None, table)
+        };
+        (!self.names.is_empty()).then(|| self.names.iter().map(record).collect())
+    }
+
+    /// Puts the settings over those of the file's records. A type is what a record is, not how it is
+    /// kept: it stands with its name.
+    fn lay_over(&self, tree: &mut Value, faults: &mut Faults) {
+        let records = match &mut tree.kind {
+            ValueKind::Table(table) => table.get_mut(RECORDS).map(|records| &mut records.kind),
+            _ => None,
+        };
+        let records = match records {
+            Some(ValueKind::Array(records)) => records.as_mut_slice(),
+            _ => &mut [],
+        };
+        for (path, value) in &self.settings {
+            if records.is_empty() || *path == TYPE {
+                let problem =
+                    Problem::Value("expected a name beside it (--name or PIN53_NAME), found none".to_owned());
+                let place = value.origin().map_or(Place::Nowhere, place);
+                faults.push(Fault { place, key: None, problem });
+                continue;
+            }
+            for record in records.iter_mut() {
+                if let ValueKind::Table(table) = &mut record.kind {
+                    table.insert((*path).to_owned(), value.clone());
+                }
+            }
         }
     }
-    if names.is_empty() {
-        for origin in settings.iter().flat_map(|(_, values)| values).filter_map(Value::origin) {
-            let problem =
-                Problem::Value("expected a name beside it (--name or PIN53_NAME), found none".to_owned());
-            faults.push(Fault { place: place(origin), key: None, problem });
-        }
-        return None;
-    }
-    let record = |name: Value| {
-        let settings = settings.iter().map(|(path, values)| match values.as_slice() {
-            [one] => ((*path).to_owned(), one.clone()),
-            several => ((*path).to_owned(), Value::new(None, several.to_vec())),
-        });
-        let table: Map<String, Value> = settings.chain([(NAME.to_owned(), name)]).collect();
-        Value::new(None, table)
-    };
-    Some(names.into_iter().map(record).collect())
 }
 
 /// What options, or else variables, say for `key` of the records they name.

@@ -379,15 +379,35 @@ fn options_are_faulted_by_their_spelling_and_are_usage() {
 }
 
 #[test]
-fn settings_for_a_name_want_a_name() {
+fn settings_of_records_want_records_and_a_type_wants_a_name() {
     let overrides = Overrides { ttl: Some("5".to_owned()), ..Overrides::default() };
     let env = env([("PIN53_TYPE", "A"), ("PIN53_RECORD__PRIVATE", "true")]);
-    let etc = Etc::with(RECORD);
-    insta::assert_snapshot!(etc.load(&overrides, &env).unwrap_err(), @"
+    insta::assert_snapshot!(Etc::with("").load(&overrides, &env).unwrap_err(), @"
     PIN53_TYPE: expected a name beside it (--name or PIN53_NAME), found none
     --ttl: expected a name beside it (--name or PIN53_NAME), found none
     PIN53_RECORD__PRIVATE: expected a name beside it (--name or PIN53_NAME), found none
     ");
+    insta::assert_snapshot!(Etc::with(RECORD).load(&overrides, &env).unwrap_err(), @"PIN53_TYPE: expected a name beside it (--name or PIN53_NAME), found none");
+}
+
+#[test]
+fn settings_without_names_stand_over_those_of_the_files_records() {
+    let etc =
+        Etc::with("[[record]]\nname = 'a.example.com'\nttl = 100\n[[record]]\nname = 'b.example.com'\n");
+    let overrides = Overrides { ttl: Some("30".to_owned()), ..Overrides::default() };
+    let env = env([
+        ("PIN53_TTL", "40"),
+        ("PIN53_RECORD__ALLOW_PRIVATE", "true"),
+        ("PIN53_SOURCE", "imds:local-ipv4"),
+    ]);
+    let settings = etc.load(&overrides, &env).unwrap();
+    assert_eq!(settings.rules.len(), 2);
+    for rule in &settings.rules {
+        assert_eq!((rule.ttl.seconds(), rule.allow_private), (30, true));
+        assert_eq!(rule.sources, [Source::ImdsPath("local-ipv4".to_owned())]);
+    }
+    let by_variable = etc.load(&Overrides::default(), &env).unwrap();
+    assert!(by_variable.rules.iter().all(|rule| rule.ttl.seconds() == 40));
 }
 
 #[test]

@@ -99,6 +99,8 @@ pub enum Error {
     Status { item: String, status: u16 },
     #[error("the metadata service's answer to {0} can't be read: expected text")]
     NotText(String),
+    #[error("the metadata service's answer to {item} can't be read: expected {expected}")]
+    Unexpected { item: String, expected: &'static str },
 }
 
 impl Error {
@@ -107,7 +109,7 @@ impl Error {
         match self {
             Self::Unreachable(error) => error.is_transient(),
             Self::Status { status, .. } => *status == 429 || *status >= 500,
-            Self::NotText(_) | Self::NoToken => true,
+            Self::NotText(_) | Self::Unexpected { .. } | Self::NoToken => true,
             Self::Disabled | Self::Forbidden | Self::NotVersion2(_) => false,
         }
     }

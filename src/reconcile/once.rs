@@ -90,8 +90,10 @@ impl Reconciler {
                 }
                 Followed::Unreadable(error) => {
                     let failure = Failure::of(&error);
+                    // The change was taken: only a missing permission is a matter of its own.
+                    let denied = failure.class == Class::NotPermitted;
                     (
-                        failure.class,
+                        if denied { failure.class } else { Class::TryAgain },
                         format!("change {id} was taken, but can't be followed: {}", failure.reason),
                         failure.hint,
                     )

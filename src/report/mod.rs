@@ -252,7 +252,8 @@ pub fn hint_for(error: &route53::Error) -> Option<String> {
              or timedatectl set-ntp true)"
         }
         E::Transport(transport::Error::Certificate { .. }) => {
-            "AWS_CA_BUNDLE names the file of a certificate authority of your own"
+            "AWS_CA_BUNDLE names the file of a certificate authority of your own, which has to have issued the server's \
+             certificate"
         }
         E::NoZone { private: Some(_), .. } => "private = true on the record takes a private zone",
         E::NoZone { .. } => "check the name, and that these credentials are of the account that has the zone",

@@ -158,9 +158,17 @@ impl From<Fault> for Script {
     fn from(fault: Fault) -> Self {
         use Fault as F;
         let extent = match fault {
-            F::SlowInsync(_) | F::Clock(_) | F::RejectAws3 | F::NoDate | F::OldErrors | F::RetryAfter(_) => {
-                Extent::Always
-            }
+            F::SlowInsync(_)
+            | F::Clock(_)
+            | F::RejectAws3
+            | F::NoDate
+            | F::OldErrors
+            | F::RetryAfter(_)
+            | F::AccessDenied
+            | F::NoAddress
+            | F::ImdsSilent
+            | F::ImdsError
+            | F::ImdsToken => Extent::Always,
             _ => Extent::Times(1),
         };
         Self { fault, only: None, extent }

@@ -227,6 +227,23 @@ async fn the_daemon_follows_and_ends_when_asked_with_nothing_on_stdout() {
 }
 
 #[tokio::test]
+async fn a_stop_while_a_change_is_answered_ends_the_daemon_in_order() {
+    let town = town(|options, _| options.latency = "aws=400ms".parse().unwrap()).await;
+    let world = &town.running.world;
+    let child = town.pin53(&["--name", "vpn.example.com"]).spawn().unwrap();
+    let sent = async {
+        while world.calls(Operation::ChangeResourceRecordSets) == 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, sent).await.unwrap();
+    terminate(&child);
+    let ran = Ran::of(timeout(PATIENCE, child.wait_with_output()).await.unwrap().unwrap());
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(ran.err.contains("changed vpn.example.com"), "{ran:?}");
+}
+
+#[tokio::test]
 async fn no_secret_is_logged_even_at_the_finest_level() {
     for fault in [None, Some(Fault::ExpiredToken), Some(Fault::RejectAws3), Some(Fault::Html)] {
         let town = plain().await;

@@ -231,7 +231,7 @@ async fn a_role_that_is_attached_after_boot_is_taken_soon() {
 #[tokio::test(start_paused = true)]
 async fn a_permission_that_is_seconds_late_costs_seconds() {
     let house = house();
-    house.world.inject(Fault::AccessDenied.at(Operation::ListResourceRecordSets));
+    house.world.inject(Fault::AccessDenied.at(Operation::ListResourceRecordSets).times(1));
     let daemon = start(&house);
     tokio::time::sleep(seconds(20)).await;
     assert_eq!(house.vpn().as_deref(), Some(HOST));

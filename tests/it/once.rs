@@ -9,7 +9,7 @@ use http::{Method, Request, Response};
 use jiff::SignedDuration;
 use pin53::aws::Signing;
 use pin53::clock::SteadyClock;
-use pin53::daemon::unless_stopped;
+use pin53::daemon::{Ended, unless_stopped};
 use pin53::desired::ZoneChoice;
 use pin53::dns::{Policy, RecordSet, RecordType, Routing, Target, ZoneId};
 use pin53::env::Env;
@@ -369,7 +369,7 @@ async fn a_metadata_token_that_is_refused_is_renewed() {
     let house = house();
     let reconciler = house.reconciler(&[cname("vpn.example.com")]);
     reconciler.observe().await;
-    house.world.inject(Fault::ImdsToken);
+    house.world.inject(Fault::ImdsToken.times(1));
     house.world.forget_requests();
     assert!(matches!(reconciler.observe().await[0], pin53::source::Observation::Known(_)));
     assert_eq!(house.requests().0, 3, "the refusal, a new token, and the item");
@@ -451,7 +451,7 @@ async fn without_an_address_the_record_is_left_after_a_short_wait() {
 #[tokio::test(start_paused = true)]
 async fn an_address_that_comes_a_moment_later_is_taken() {
     let house = house();
-    house.world.inject(Fault::NoAddress);
+    house.world.inject(Fault::NoAddress.times(1));
     assert_eq!(outcomes(&house.once().await), [Outcome::Changed]);
 }
 
@@ -621,7 +621,7 @@ async fn a_stop_while_reading_ends_at_once_and_while_changing_within_two_seconds
         let ended = unless_stopped(&mut stop, &reconciler, reconciler.once(Wait::For(seconds(60)))).await;
         assert!(started.elapsed() < Duration::from_millis(2500), "{:?}", started.elapsed());
         if !changing {
-            ended.unwrap_err();
+            assert_eq!(ended.value(), None);
             let round = reconciler.broken_off();
             assert_eq!((outcomes(&round), round.class()), (vec![Outcome::Left], Class::TryAgain));
             assert_eq!(house.vpn(), None);
@@ -651,8 +651,8 @@ async fn a_stop_while_a_change_is_on_its_way_says_that_it_could_not_be_confirmed
     let reconciler = house.reconciler(&[cname("vpn.example.com")]);
     let mut stop = Box::pin(tokio::time::sleep(seconds(1)));
     let started = tokio::time::Instant::now();
-    let stopped = unless_stopped(&mut stop, &reconciler, reconciler.once(Wait::Off)).await.unwrap_err();
-    assert!(stopped.changing);
+    let ended = unless_stopped(&mut stop, &reconciler, reconciler.once(Wait::Off)).await;
+    assert_eq!(ended, Ended::Stopped { changing: true });
     assert!(started.elapsed() < seconds(3), "{:?}", started.elapsed());
     let round = reconciler.broken_off();
     assert_eq!((outcomes(&round), round.class()), (vec![Outcome::Unconfirmed], Class::TryAgain));
@@ -664,7 +664,8 @@ async fn a_stop_while_a_change_is_followed_says_that_it_was_taken() {
     house.world.inject(Fault::SlowInsync(seconds(600)));
     let reconciler = house.reconciler(&[cname("vpn.example.com")]);
     let mut stop = Box::pin(tokio::time::sleep(seconds(10)));
-    unless_stopped(&mut stop, &reconciler, reconciler.once(Wait::For(seconds(120)))).await.unwrap_err();
+    let ended = unless_stopped(&mut stop, &reconciler, reconciler.once(Wait::For(seconds(120)))).await;
+    assert_eq!(ended.value(), None);
     let round = reconciler.broken_off();
     assert_eq!((outcomes(&round), round.change_ids().len()), (vec![Outcome::Unconfirmed], 1), "{round:?}");
 }
@@ -676,7 +677,8 @@ async fn a_stop_sends_no_further_change() {
     let reconciler = house.reconciler(&[cname("vpn.example.com")]);
     // Two answers of a second each come before the change.
     let mut stop = Box::pin(tokio::time::sleep(Duration::from_millis(1500)));
-    unless_stopped(&mut stop, &reconciler, reconciler.once(Wait::Off)).await.unwrap_err();
+    let ended = unless_stopped(&mut stop, &reconciler, reconciler.once(Wait::Off)).await;
+    assert_eq!(ended.value(), None);
     tokio::time::sleep(seconds(60)).await;
     assert_eq!((house.changes(), house.vpn()), (0, None));
 }
@@ -851,4 +853,57 @@ async fn a_record_with_a_health_check_is_not_ours_to_replace() {
     house.put(checked);
     assert_eq!(outcomes(&house.once().await), [Outcome::Refused]);
     assert_eq!(house.changes(), 0);
+}
+
+/// Carries each change out, and answers it with a page of somebody on the way.
+struct Masked<const STATUS: u16>(InProcess);
+
+impl<const STATUS: u16> Transport for Masked<STATUS> {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
+        let change = request.method() == Method::POST;
+        Box::pin(async move {
+            let answer = self.0.send(request).await?;
+            if change {
+                let page = Bytes::from_static(b"<html>Bad gateway</html>");
+                return Ok(Response::builder().status(STATUS).body(page).unwrap());
+            }
+            Ok(answer)
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_whose_answer_is_somebody_elses_page_is_looked_up_and_settled() {
+    let between: [fn(InProcess) -> Arc<dyn Transport>; 4] = [
+        |transport| Arc::new(Masked::<502>(transport)),
+        |transport| Arc::new(Masked::<504>(transport)),
+        |transport| Arc::new(Masked::<302>(transport)),
+        |transport| Arc::new(Masked::<404>(transport)),
+    ];
+    for between in between {
+        let house = House { between, ..house() };
+        house.put(simple("vpn.example.com", RecordType::Cname, 60, &["old.example.net."]));
+        let round = house.once().await;
+        assert_eq!((outcomes(&round), round.class()), (vec![Outcome::Changed], Class::Fine), "{round:?}");
+        assert_eq!(house.vpn().as_deref(), Some(HOST));
+    }
+}
+
+/// A gateway that knows SigV4 only, and refuses everything else without a word.
+struct Mute(InProcess);
+
+impl Transport for Mute {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
+        if request.headers().contains_key("x-amzn-authorization") {
+            return Box::pin(async { Ok(Response::builder().status(403).body(Bytes::new()).unwrap()) });
+        }
+        self.0.send(request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_the_scheme_without_a_word_is_one_too() {
+    let house = House { between: |transport| Arc::new(Mute(transport)), ..house() };
+    assert_eq!(outcomes(&house.once().await), [Outcome::Changed]);
+    assert!(house.state.refuses_aws3_https("https://route53.amazonaws.com"));
 }

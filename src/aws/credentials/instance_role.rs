@@ -34,7 +34,11 @@ pub(super) async fn load(imds: &Imds, state: &State) -> Result<Loaded, Error> {
     let names = imds.item(ROLES).await.map_err(unread)?;
     let none = || not_found("the instance's role: the metadata service says that the instance has none");
     let names = names.ok_or_else(none)?;
-    let role = names.lines().next().map(str::trim).filter(|name| is_role_name(name)).ok_or_else(none)?;
+    let role = names.lines().next().map_or("", str::trim);
+    if !is_role_name(role) {
+        let item = ROLES.to_owned();
+        return Err(Error::Metadata(imds::Error::Unexpected { item, expected: "the name of a role" }));
+    }
     let answer = read(imds, role).await?.ok_or_else(none)?;
     let loaded = understand(role, &answer)?;
     state.set_role(Some(role));
@@ -67,8 +71,9 @@ fn is_role_name(name: &str) -> bool {
 fn understand(role: &str, text: &str) -> Result<Loaded, Error> {
     let failed = |code: &str| Error::Role { role: role.to_owned(), code: code.to_owned() };
     // The text holds secrets: serde's own message, which may quote it, stays out of the error.
-    let answer: Answer =
-        serde_json::from_str(text).map_err(|_| failed("the answer is not the JSON expected"))?;
+    let unreadable =
+        |_| Error::Metadata(imds::Error::Unexpected { item: format!("{ROLES}{role}"), expected: "JSON" });
+    let answer: Answer = serde_json::from_str(text).map_err(unreadable)?;
     match answer.code.as_deref() {
         None | Some("Success") => {}
         Some(code) => return Err(failed(code)),

@@ -79,9 +79,9 @@ pub enum LostAnswer {
     Transport(transport::Error),
     #[error("it can't be read")]
     Unreadable(#[source] xml::Error),
-    /// The service answered that it failed, and then that what was to be changed is no longer there.
-    #[error("after an answer that the service isn't well, the change no longer fits")]
-    AfterFailure(#[source] ServiceError),
+    /// The service answered that it isn't well, and whatever came then doesn't tell.
+    #[error("the service wasn't well")]
+    AfterFailure(#[source] Box<Error>),
 }
 
 /// What one attempt ended with, when not with an answer.
@@ -115,6 +115,7 @@ pub struct Client {
     changes: Changes,
     requests: AtomicU64,
     denied: AtomicU64,
+    aws3_taken: AtomicBool,
 }
 
 /// Changes on their way, and whether there may be more.
@@ -163,6 +164,7 @@ impl Client {
             changes,
             requests: AtomicU64::new(0),
             denied: AtomicU64::new(0),
+            aws3_taken: AtomicBool::new(false),
         })
     }
 
@@ -283,7 +285,7 @@ impl Client {
             let failure = match self.attempt(method, path, &body, &credentials, aws3).await {
                 Ok(answer) => match read(answer.body()) {
                     Ok(value) => {
-                        self.settle_scheme(&corrected);
+                        self.settle_scheme(aws3, &corrected);
                         return Ok(value);
                     }
                     Err(error) => Failure::Unreadable(error),
@@ -291,11 +293,13 @@ impl Client {
                 Err(failure) => failure,
             };
             let (error, longest) = match failure {
-                Failure::Final(error) => return Err(error),
+                Failure::Final(error) => return Err(settled(error, failed)),
                 Failure::Transport(error) if is_change && error.may_have_arrived() => {
                     return Err(Error::Lost(LostAnswer::Transport(error)));
                 }
-                Failure::Transport(error) if !error.is_transient() => return Err(Error::Transport(error)),
+                Failure::Transport(error) if !error.is_transient() => {
+                    return Err(settled(Error::Transport(error), failed));
+                }
                 Failure::Transport(error) => (Error::Transport(error), PAUSE),
                 Failure::Unreadable(error) if is_change => {
                     return Err(Error::Lost(LostAnswer::Unreadable(error)));
@@ -309,28 +313,26 @@ impl Client {
                     match refusal.kind() {
                         Kind::Throttled => (Error::Service(refusal), THROTTLED_PAUSE),
                         Kind::Busy => (Error::Service(refusal), PAUSE),
+                        Kind::Unreadable if is_change => return Err(settled(Error::Service(refusal), true)),
                         Kind::Unavailable | Kind::Unreadable => {
-                            failed = true;
+                            failed = is_change;
                             (Error::Service(refusal), PAUSE)
-                        }
-                        Kind::InvalidBatch if is_change && failed && refusal.is_lost_race() => {
-                            return Err(Error::Lost(LostAnswer::AfterFailure(refusal)));
                         }
                         kind => {
                             if kind == Kind::Denied {
                                 self.denied.fetch_add(1, Ordering::Relaxed);
                             }
                             if proves_signature(kind) {
-                                self.settle_scheme(&corrected);
+                                self.settle_scheme(aws3, &corrected);
                             }
-                            return Err(Error::Service(refusal));
+                            return Err(settled(Error::Service(refusal), failed));
                         }
                     }
                 }
             };
             let pause = pause(longest, attempt, &error);
             if started.elapsed() + pause > self.patience {
-                return Err(error);
+                return Err(settled(error, failed));
             }
             attempt += 1;
             tracing::debug!(%error, attempt, ?pause, "trying again");
@@ -412,7 +414,10 @@ impl Client {
                 let fresh = self.credentials.get().await;
                 fresh.is_ok_and(|fresh| fresh.key_id != credentials.key_id)
             }
-            Kind::SignatureRefused | Kind::Unknown if aws3 && matches!(refusal.status, 400 | 403) => {
+            // Whoever doesn't know the scheme may say so in any words, or none.
+            Kind::SignatureRefused | Kind::Unknown | Kind::Unreadable | Kind::Invalid
+                if aws3 && matches!(refusal.status, 400 | 403) && !self.is_aws3_taken() =>
+            {
                 corrected.scheme = self.signing == Signing::Auto;
                 corrected.scheme
             }
@@ -428,9 +433,17 @@ impl Client {
         }
     }
 
-    /// Remembers that SigV4 was taken where AWS3-HTTPS wasn't.
-    fn settle_scheme(&self, corrected: &Corrected) {
-        if corrected.scheme {
+    /// Whether a signature by AWS3-HTTPS was found good by this process: what is refused then is not
+    /// the scheme.
+    fn is_aws3_taken(&self) -> bool {
+        self.aws3_taken.load(Ordering::Relaxed)
+    }
+
+    /// Notes that AWS3-HTTPS was taken, or remembers that SigV4 was where it wasn't.
+    fn settle_scheme(&self, aws3: bool, corrected: &Corrected) {
+        if aws3 {
+            self.aws3_taken.store(true, Ordering::Relaxed);
+        } else if corrected.scheme {
             tracing::debug!(endpoint = self.endpoint.url, "AWS3-HTTPS not taken, SigV4 from now on");
             self.state.set_refuses_aws3_https(&self.endpoint.url);
         }
@@ -439,7 +452,12 @@ impl Client {
 
 /// Whether a refusal of this kind comes only after the signature was found good.
 fn proves_signature(kind: Kind) -> bool {
-    matches!(kind, Kind::Denied | Kind::NoSuchZone | Kind::InvalidBatch | Kind::Invalid)
+    matches!(kind, Kind::Denied | Kind::NoSuchZone | Kind::InvalidBatch)
+}
+
+/// What a call ends with: after a failed attempt at a change, nobody knows whether it was carried out.
+fn settled(error: Error, failed: bool) -> Error {
+    if failed { Error::Lost(LostAnswer::AfterFailure(Box::new(error))) } else { error }
 }
 
 /// A random part of a pause that doubles, or what the service asks for.

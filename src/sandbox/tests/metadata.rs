@@ -170,10 +170,10 @@ async fn the_metadata_service_can_be_silent_broken_or_without_a_clock() {
     assert!(matches!(silent, Err(Error::Timeout { .. })));
     tokio::time::advance(Duration::from_secs(30)).await;
     assert_eq!(token(&client, "60").await.0, StatusCode::OK);
-    client.world.inject(Fault::ImdsError);
+    client.world.inject(Fault::ImdsError.times(1));
     assert_eq!(token(&client, "60").await.0, StatusCode::INTERNAL_SERVER_ERROR);
     let (_, good) = token(&client, "60").await;
-    client.world.inject(Fault::ImdsToken);
+    client.world.inject(Fault::ImdsToken.times(1));
     let mac = async || {
         let answer =
             send(&client, Method::GET, "/latest/meta-data/mac", &[(TOKEN, &good)], "").await.unwrap();
