@@ -2,6 +2,7 @@
 //!
 //! Not here: what a round does (`reconcile`), and which signals mean stop (the caller's).
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +12,14 @@ use tokio::time::Instant;
 
 use crate::apply::{Followed, follow};
 use crate::causes::with_causes;
-use crate::reconcile::{Due, Reading, Reconciler};
+use crate::dns::ZoneId;
+use crate::reconcile::{Due, GRACE, Reading, Reconciler};
 use crate::report::{self, Class, Entry, Outcome, Round};
 use crate::source::Observation;
 
 /// For how long one of the daemon's calls is attempted again. It comes back by itself, and what
 /// goes wrong in one zone must not keep it from looking after the others.
 pub const PATIENCE: Duration = Duration::from_secs(3);
-/// A stop waits this long for the answer to a change that is on its way, so that the whole
-/// takes less than two seconds.
-const GRACE: Duration = Duration::from_millis(1500);
 /// What may pass by itself is tried again after this, doubling up to [`LONGEST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const LONGEST_RETRY: Duration = Duration::from_secs(120);
@@ -51,75 +50,35 @@ pub async fn run(reconciler: Arc<Reconciler>, settings: Settings, stop: impl Fut
         let next = daemon.next();
         tokio::select! {
             biased;
-            () = &mut stop => return,
+            () = &mut stop => break,
             Some(_) = daemon.followed.join_next() => {}
-            () = tokio::time::sleep_until(next) => {
-                let reconciler = Arc::clone(&daemon.reconciler);
-                match unless_stopped(&mut stop, &reconciler, daemon.cycle()).await {
-                    Ended::Done(()) => {}
-                    Ended::DoneAtStop(()) => return,
-                    Ended::Stopped { changing } => {
-                        if changing {
-                            tracing::warn!("stopped while a change was on its way: could not confirm it");
-                        }
-                        return;
-                    }
+            Some(finished) = daemon.rounds.join_next() => {
+                // A round that panicked has ended the process, and none is aborted before the stop.
+                if let Ok(finished) = finished {
+                    daemon.take(finished);
                 }
+            }
+            () = tokio::time::sleep_until(next) => {
+                tokio::select! {
+                    biased;
+                    () = &mut stop => break,
+                    () = daemon.look() => {}
+                }
+                daemon.start_rounds();
             }
         }
     }
-}
-
-/// How work ended that could be stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended<T> {
-    Done(T),
-    /// `stop` came, and the work was done all the same a moment later. `stop` is not to be waited
-    /// for again.
-    DoneAtStop(T),
-    Stopped {
-        /// A change was on its way, and its answer didn't come in time.
-        changing: bool,
-    },
-}
-
-impl<T> Ended<T> {
-    /// What the work gave, if it came to its end.
-    pub fn value(self) -> Option<T> {
-        match self {
-            Self::Done(value) | Self::DoneAtStop(value) => Some(value),
-            Self::Stopped { .. } => None,
-        }
-    }
-}
-
-/// Runs `work` to its end, or until `stop`. From then on no change is sent; one that is on its way is
-/// given a moment to be answered, so that what became of it can be told.
-pub async fn unless_stopped<T>(
-    stop: &mut (impl Future<Output = ()> + Unpin),
-    reconciler: &Reconciler,
-    work: impl Future<Output = T>,
-) -> Ended<T> {
-    let mut work = std::pin::pin!(work);
-    tokio::select! {
-        biased;
-        done = &mut work => return Ended::Done(done),
-        () = stop => {}
-    }
-    tokio::select! {
-        biased;
-        done = &mut work => Ended::DoneAtStop(done),
-        () = reconciler.client().close() => Ended::Stopped { changing: false },
-        () = tokio::time::sleep(GRACE) => Ended::Stopped { changing: true },
-    }
+    daemon.stop().await;
 }
 
 struct Daemon {
     reconciler: Arc<Reconciler>,
     settings: Settings,
     /// When the sources are looked at next.
-    look: Instant,
+    next_look: Instant,
     watched: Vec<Watched>,
+    /// Rounds under way: one for each zone, so that none waits for another's.
+    rounds: JoinSet<Finished>,
     followed: JoinSet<()>,
 }
 
@@ -129,6 +88,10 @@ struct Watched {
     observed: Option<Observation>,
     /// What they said when they last said what should be there.
     known: Option<Observation>,
+    /// That has changed since it was last acted on.
+    moved: bool,
+    /// A round is under way for it.
+    busy: bool,
     /// When the record is due, whatever the sources say.
     due: Instant,
     failures: u32,
@@ -140,79 +103,84 @@ struct Watched {
     following: Option<AbortHandle>,
 }
 
+/// A round that has come to its end.
+struct Finished {
+    due: Vec<Due>,
+    round: Round,
+    cost: Cost,
+}
+
+/// What a round asked of Route 53. Rounds side by side count each other's.
+#[derive(Clone, Copy)]
+struct Cost {
+    requests: u64,
+    denied: u64,
+}
+
 impl Daemon {
     fn new(reconciler: Arc<Reconciler>, settings: Settings) -> Self {
         let now = Instant::now();
         let watched = reconciler.rules().iter().map(|_| Watched::new(now)).collect();
-        Self { reconciler, settings, look: now, watched, followed: JoinSet::new() }
+        let (rounds, followed) = (JoinSet::new(), JoinSet::new());
+        Self { reconciler, settings, next_look: now, watched, rounds, followed }
     }
 
     /// When there is something to do next.
     fn next(&self) -> Instant {
-        let due = self.watched.iter().filter(|watched| watched.is_known()).map(|watched| watched.due).min();
-        due.map_or(self.look, |due| due.min(self.look))
+        let due = self.watched.iter().filter_map(Watched::next).min();
+        due.map_or(self.next_look, |due| due.min(self.next_look))
     }
 
-    /// A look at the sources where it is time for one, and a round for the records that it, or the
-    /// time, makes due.
-    async fn cycle(&mut self) {
-        let mut moved = Vec::new();
-        let mut rest = Vec::new();
-        let looked = Instant::now() >= self.look;
-        if looked {
-            // The next look is counted from this one's beginning, unless it took longer than that.
-            self.look += self.settings.watch;
-            let observations = self.observe().await;
-            self.look = self.look.max(Instant::now());
-            for (rule, (observation, watched)) in observations.into_iter().zip(&mut self.watched).enumerate()
-            {
-                match watched.take_in(observation) {
-                    News::Moved => moved.push(rule),
-                    News::Unknown => rest.push(rule),
-                    News::None => {}
-                }
-            }
+    /// Looks at the sources, where it is time for that.
+    async fn look(&mut self) {
+        if Instant::now() < self.next_look {
+            return;
         }
-        let now = Instant::now();
-        let due = |rule: &usize| {
-            self.watched.get(*rule).is_some_and(|watched| watched.is_known() && watched.due <= now)
-        };
-        rest.extend((0..self.watched.len()).filter(due).filter(|rule| !moved.contains(rule)));
-        rest.sort_unstable();
-        self.round(&moved, Reading::Remembered).await;
-        self.round(&rest, Reading::Fresh).await;
-    }
-
-    async fn observe(&self) -> Vec<Observation> {
-        if self.watched.iter().all(|watched| watched.observed.is_none()) {
+        // The next look is counted from this one's beginning, unless it takes longer than that.
+        let next = Instant::now() + self.settings.watch;
+        let observations = if self.watched.iter().all(|watched| watched.observed.is_none()) {
             // The first time, credentials are read beside the address.
             tokio::join!(self.reconciler.observe(), self.reconciler.client().prepare()).0
         } else {
             self.reconciler.observe().await
+        };
+        self.next_look = next.max(Instant::now());
+        for (watched, observation) in self.watched.iter_mut().zip(observations) {
+            watched.take_in(observation);
         }
     }
 
-    async fn round(&mut self, rules: &[usize], reading: Reading) {
-        let observed = |rule: usize| self.watched.get(rule).and_then(|watched| watched.observed.clone());
-        let due: Vec<Due> =
-            rules.iter().filter_map(|&rule| Some(Due { rule, observation: observed(rule)? })).collect();
-        if due.is_empty() {
-            return;
-        }
-        let client = Arc::clone(self.reconciler.client());
-        let before = (client.requests(), client.denied());
-        let round = self.reconciler.round(&due, reading).await;
-        let cost = Cost { requests: client.requests() - before.0, denied: client.denied() - before.1 };
-        for (due, entry) in due.iter().zip(&round.entries) {
-            if let Some(watched) = self.watched.get_mut(due.rule) {
-                watched.settle(entry, self.settings, cost);
+    /// Starts a round for each zone with records that are due.
+    fn start_rounds(&mut self) {
+        let now = Instant::now();
+        let mut rounds: BTreeMap<(Option<ZoneId>, Reading), Vec<Due>> = BTreeMap::new();
+        for (rule, watched) in self.watched.iter_mut().enumerate() {
+            if let Some((reading, observation)) = watched.start(now) {
+                let zone = self.reconciler.zone_of(rule);
+                rounds.entry((zone, reading)).or_default().push(Due { rule, observation });
             }
         }
-        self.follow(&due, &round);
+        for ((_, reading), due) in rounds {
+            let reconciler = Arc::clone(&self.reconciler);
+            self.rounds.spawn(async move {
+                let client = reconciler.client();
+                let before = (client.requests(), client.denied());
+                let round = reconciler.round(&due, reading).await;
+                let cost =
+                    Cost { requests: client.requests() - before.0, denied: client.denied() - before.1 };
+                Finished { due, round, cost }
+            });
+        }
     }
 
-    /// Follows the changes of a round; those that they supersede no longer.
-    fn follow(&mut self, due: &[Due], round: &Round) {
+    /// Takes in what came of a round, and follows its changes; those that they supersede no longer.
+    fn take(&mut self, finished: Finished) {
+        let Finished { due, round, cost } = finished;
+        for (due, entry) in due.iter().zip(&round.entries) {
+            if let Some(watched) = self.watched.get_mut(due.rule) {
+                watched.settle(due, entry, self.settings, cost);
+            }
+        }
         for id in round.change_ids() {
             let (client, change) = (Arc::clone(self.reconciler.client()), id.to_owned());
             let handle = self.followed.spawn(async move {
@@ -233,56 +201,82 @@ impl Daemon {
             }
         }
     }
-}
 
-/// What a round asked of Route 53.
-#[derive(Clone, Copy)]
-struct Cost {
-    requests: u64,
-    denied: u64,
-}
-
-/// What a look at a record's sources brought.
-enum News {
-    /// It should be something else than before.
-    Moved,
-    /// Nobody knows what it should be.
-    Unknown,
-    None,
+    /// Sends no more changes, and gives those on their way a moment to be answered, so that what became
+    /// of them can be told.
+    async fn stop(mut self) {
+        let answered = tokio::time::timeout(GRACE, self.reconciler.client().close()).await;
+        if answered.is_err() {
+            tracing::warn!("stopped while a change was on its way: could not confirm it");
+        }
+        // Rounds that had only waited for their answer have ended by their next turn.
+        tokio::task::yield_now().await;
+        while let Some(finished) = self.rounds.try_join_next() {
+            if let Ok(finished) = finished {
+                self.take(finished);
+            }
+        }
+    }
 }
 
 impl Watched {
     fn new(now: Instant) -> Self {
-        Self { observed: None, known: None, due: now, failures: 0, spent: 0, said: None, following: None }
+        Self {
+            observed: None,
+            known: None,
+            moved: false,
+            busy: false,
+            due: now,
+            failures: 0,
+            spent: 0,
+            said: None,
+            following: None,
+        }
     }
 
     fn is_known(&self) -> bool {
         matches!(self.observed, Some(Observation::Known(_)))
     }
 
-    fn take_in(&mut self, observation: Observation) -> News {
+    /// When a round is to be started for it, without another look.
+    fn next(&self) -> Option<Instant> {
+        (!self.busy && self.is_known()).then_some(self.due)
+    }
+
+    fn take_in(&mut self, observation: Observation) {
         let observed = self.observed.insert(observation);
-        if !matches!(observed, Observation::Known(_)) {
-            return News::Unknown;
-        }
-        match self.known.replace(observed.clone()) {
-            Some(before) if before != *observed => News::Moved,
-            _ => News::None,
+        if matches!(observed, Observation::Known(_)) {
+            let before = self.known.replace(observed.clone());
+            self.moved |= before.is_some_and(|before| before != *observed);
         }
     }
 
+    /// Whether a round is due, and on what it is to build.
+    fn start(&mut self, now: Instant) -> Option<(Reading, Observation)> {
+        let observation = self.observed.clone()?;
+        // Where nothing is known, a round says so, and asks nothing of Route 53.
+        if self.busy || (self.is_known() && !self.moved && self.due > now) {
+            return None;
+        }
+        let reading = if self.moved && self.is_known() { Reading::Remembered } else { Reading::Fresh };
+        (self.busy, self.moved) = (true, false);
+        Some((reading, observation))
+    }
+
     /// Logs what is new about an entry, and decides when the record is due again.
-    fn settle(&mut self, entry: &Entry, settings: Settings, cost: Cost) {
+    fn settle(&mut self, due: &Due, entry: &Entry, settings: Settings, cost: Cost) {
+        self.busy = false;
         if entry.outcome == Outcome::Changed
             || !self.said.as_ref().is_some_and(|said| entry.says_the_same_as(said))
         {
             report::log_decision(entry);
         }
         self.said = Some(entry.clone());
-        // Nothing was asked of Route 53: the next look decides.
+        // Nothing was asked of Route 53: the record is due when it was.
         if entry.outcome == Outcome::Left {
             return;
         }
+        let now = Instant::now();
         let pause = match entry.class {
             Class::Fine => settings.interval.mul_f64(0.9 + fastrand::f64() / 5.0),
             Class::Refused => settings.interval,
@@ -300,7 +294,10 @@ impl Watched {
             }
             Class::TryAgain | Class::Other => self.failures = self.failures.saturating_add(1),
         }
-        self.due = Instant::now() + pause;
+        // What the sources said meanwhile doesn't wait.
+        let moved = self.moved && self.known.as_ref() != Some(&due.observation);
+        self.moved = moved;
+        self.due = if moved { now } else { now + pause };
     }
 
     fn retry(&self) -> Duration {

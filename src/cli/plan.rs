@@ -5,9 +5,8 @@ use std::io::Write;
 use super::{Exit, Failure, engine, log, runtime};
 use crate::aws::route53;
 use crate::config::{self, Overrides};
-use crate::daemon::unless_stopped;
 use crate::env::Env;
-use crate::reconcile::{Mode, Wait};
+use crate::reconcile::{Mode, Wait, unless_stopped};
 use crate::report::Outcome;
 
 #[derive(Debug, clap::Args)]

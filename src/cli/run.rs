@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::{Exit, Failure, engine, log, runtime};
 use crate::aws::route53;
 use crate::config::{self, Overrides, Settings};
-use crate::daemon::{self, unless_stopped};
+use crate::daemon;
 use crate::env::Env;
-use crate::reconcile::Mode;
+use crate::reconcile::{Mode, unless_stopped};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]

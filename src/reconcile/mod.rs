@@ -21,7 +21,7 @@ use crate::report::{Class, Entry, Failure, Outcome, Round, Values};
 use crate::source::{self, Observation, Wanted};
 use crate::state::State;
 
-pub use once::Wait;
+pub use once::{Ended, GRACE, Wait, unless_stopped};
 
 /// So often somebody else may be faster before a record is left for the next round.
 const RACES: usize = 4;
@@ -35,7 +35,7 @@ pub enum Mode {
 }
 
 /// Where a record's present state is taken from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reading {
     /// Asked for.
     Fresh,
@@ -56,6 +56,8 @@ pub struct Reconciler {
     confirmed: Mutex<HashMap<RecordKey, RecordSet>>,
     /// How far each record has come in the round that is under way.
     progress: Mutex<HashMap<RecordKey, Stage>>,
+    /// Held by who reads and changes a zone.
+    gates: Mutex<HashMap<ZoneId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// How far a record has come in a round.
@@ -114,6 +116,7 @@ impl Reconciler {
             mode,
             confirmed: Mutex::default(),
             progress: Mutex::default(),
+            gates: Mutex::default(),
         }
     }
 
@@ -131,6 +134,18 @@ impl Reconciler {
         self.requests.load(Ordering::Relaxed)
     }
 
+    /// The zone of a rule's record, where it is known without asking.
+    #[must_use]
+    pub fn zone_of(&self, rule: usize) -> Option<ZoneId> {
+        let rule = self.rules.get(rule)?;
+        self.client.known_zone(&rule.name, &rule.zone, rule.private).map(|found| found.id)
+    }
+
+    fn gate(&self, zone: &ZoneId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(gates.entry(zone.clone()).or_default())
+    }
+
     /// Looks at the sources of every rule.
     pub async fn observe(&self) -> Vec<Observation> {
         let wanted: Vec<Wanted<'_>> =
@@ -140,11 +155,11 @@ impl Reconciler {
 
     /// Reconciles the rules that are due, each zone's in one batch, and reports in the order given.
     pub async fn round(&self, due: &[Due], reading: Reading) -> Round {
-        self.progress().clear();
         let mut entries: BTreeMap<usize, Entry> = BTreeMap::new();
         let mut items = Vec::new();
         for (place, due) in due.iter().enumerate() {
             let Some(rule) = self.rules.get(due.rule) else { continue };
+            self.progress().remove(&RecordKey::simple(rule.name.clone(), rule.rtype));
             match rule.wish(&due.observation) {
                 Wish::Present(wish) => items.push(Item { place, rule, wish, zone: Age::Fresh }),
                 Wish::Untouched(why) => {
@@ -189,7 +204,7 @@ impl Reconciler {
         let mut blocked: Option<Failure> = None;
         for mut item in items {
             if let Some(failure) = &blocked
-                && !finder.knows(&item.rule.name, &item.rule.zone, item.rule.private)
+                && self.client.known_zone(&item.rule.name, &item.rule.zone, item.rule.private).is_none()
             {
                 settled.push(item.failed(failure));
                 continue;
@@ -208,7 +223,12 @@ impl Reconciler {
                 }
             }
         }
-        let each = zones.iter().map(|(zone, items)| self.settle(zone, items.clone(), reading));
+        let each = zones.iter().map(|(zone, items)| async move {
+            // Changes to one zone never overlap.
+            let gate = self.gate(zone);
+            let _held = gate.lock().await;
+            self.settle(zone, items.clone(), reading).await
+        });
         settled.extend(join_all(each).await.into_iter().flatten());
         settled
     }

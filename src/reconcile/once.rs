@@ -1,5 +1,6 @@
 //! A single round, for a boot-time unit, a timer or a person.
 
+use std::future::Future;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -15,11 +16,59 @@ use crate::source::Observation;
 /// longer for one runs the daemon.
 const LOOKS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1)];
 
+/// A stop waits this long for the answer to a change that is on its way, so that the whole
+/// takes less than two seconds.
+pub const GRACE: Duration = Duration::from_millis(1500);
+
 /// How long a change is followed until it is in sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
     Off,
     For(Duration),
+}
+
+/// How work ended that could be stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended<T> {
+    Done(T),
+    /// `stop` came, and the work was done all the same a moment later. `stop` is not to be waited
+    /// for again.
+    DoneAtStop(T),
+    Stopped {
+        /// A change was on its way, and its answer didn't come in time.
+        changing: bool,
+    },
+}
+
+impl<T> Ended<T> {
+    /// What the work gave, if it came to its end.
+    pub fn value(self) -> Option<T> {
+        match self {
+            Self::Done(value) | Self::DoneAtStop(value) => Some(value),
+            Self::Stopped { .. } => None,
+        }
+    }
+}
+
+/// Runs `work` to its end, or until `stop`. From then on no change is sent; one that is on its way is
+/// given a moment to be answered, so that what became of it can be told.
+pub async fn unless_stopped<T>(
+    stop: &mut (impl Future<Output = ()> + Unpin),
+    reconciler: &Reconciler,
+    work: impl Future<Output = T>,
+) -> Ended<T> {
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        biased;
+        done = &mut work => return Ended::Done(done),
+        () = stop => {}
+    }
+    tokio::select! {
+        biased;
+        done = &mut work => Ended::DoneAtStop(done),
+        () = reconciler.client().close() => Ended::Stopped { changing: false },
+        () = tokio::time::sleep(GRACE) => Ended::Stopped { changing: true },
+    }
 }
 
 impl Reconciler {

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Method, Request, Response};
 use pin53::daemon::{self, Settings};
-use pin53::desired::Rule;
-use pin53::dns::RecordType;
-use pin53::sandbox::{Fault, Operation, Side};
+use pin53::desired::{Rule, ZoneChoice};
+use pin53::dns::{RecordType, ZoneId};
+use pin53::sandbox::{Fault, InProcess, Operation, Side};
+use pin53::transport::{BoxFuture, Error, Transport};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -299,4 +302,69 @@ async fn whatever_is_denied_or_missing_takes_at_most_three_requests_in_the_first
         assert!(asked <= bound, "{n}: {asked} requests");
         daemon.stop().await;
     }
+}
+
+/// Never answers what concerns one zone.
+struct Hanging(InProcess);
+
+impl Transport for Hanging {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
+        if request.method() == Method::POST && request.uri().path().contains("ZHANGS") {
+            let host = "route53.amazonaws.com".to_owned();
+            return Box::pin(async move {
+                tokio::time::sleep(seconds(10)).await;
+                Err(Error::Timeout { host, after: seconds(10) })
+            });
+        }
+        let path = request.uri().path_and_query().unwrap().as_str();
+        if path.contains("ZHANGS") {
+            let none = "<ListResourceRecordSetsResponse><ResourceRecordSets/><IsTruncated>false</IsTruncated></ListResourceRecordSetsResponse>";
+            return Box::pin(async move { Ok(Response::new(Bytes::from(none))) });
+        }
+        self.0.send(request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_zone_whose_changes_hang_holds_up_no_other_zone() {
+    let house = House { between: |transport| Arc::new(Hanging(transport)), ..house() };
+    let hanging = Rule { zone: ZoneChoice::Id(ZoneId::parse("ZHANGS").unwrap()), ..cname("bad.example.org") };
+    let daemon = start_with(&house, &[hanging, cname("vpn.example.com")], RHYTHM);
+    tokio::time::sleep(seconds(20)).await;
+    for n in 1..10u8 {
+        house.world.move_instance([203, 0, 113, n].into());
+        tokio::time::sleep(RHYTHM.watch + seconds(1)).await;
+        let expected = format!("ec2-203-0-113-{n}.eu-west-1.compute.amazonaws.com");
+        assert_eq!(house.vpn(), Some(expected));
+    }
+    let took = daemon.stop().await;
+    assert!(took < seconds(2), "{took:?}");
+}
+
+/// Answers changes half a second late.
+struct Late(InProcess);
+
+impl Transport for Late {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
+        let change = request.method() == Method::POST;
+        Box::pin(async move {
+            let answer = self.0.send(request).await;
+            if change {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            answer
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_changes_while_its_change_is_on_its_way_is_followed_at_once() {
+    let house = House { between: |transport| Arc::new(Late(transport)), ..house() };
+    let rhythm = Settings { watch: Duration::from_millis(200), interval: seconds(300) };
+    let daemon = start_with(&house, &[cname("vpn.example.com")], rhythm);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    house.move_instance();
+    tokio::time::sleep(seconds(2)).await;
+    assert_eq!(house.vpn().as_deref(), Some(MOVED));
+    daemon.stop().await;
 }

@@ -61,26 +61,16 @@ impl<'a> ZoneFinder<'a> {
         Self { client, pages: HashMap::new(), all: None }
     }
 
-    /// Whether finding the zone for `name` takes no request.
-    #[must_use]
-    pub fn knows(&self, name: &Name, choice: &ZoneChoice, private: bool) -> bool {
-        let remembered = || self.client.state.zone(&self.client.endpoint.url, &wanted(name, choice, private));
-        matches!(choice, ZoneChoice::Id(_)) || remembered().is_some()
-    }
-
     /// The zone for `name`, as remembered or looked up. What is remembered may be out of date.
     ///
     /// # Errors
     /// [`Error::NoZone`], [`Error::SeveralZones`] naming the candidates, or what kept it from being looked up.
     pub async fn find(&mut self, name: &Name, choice: &ZoneChoice, private: bool) -> Result<Found, Error> {
-        if let ZoneChoice::Id(id) = choice {
-            return Ok(Found { id: id.clone(), age: Age::Fresh });
-        }
         let client = self.client;
-        let wanted = wanted(name, choice, private);
-        if let Some((id, learnt)) = client.state.zone(&client.endpoint.url, &wanted) {
-            return Ok(Found { id, age: if learnt { Age::Known } else { Age::Inherited } });
+        if let Some(found) = client.known_zone(name, choice, private) {
+            return Ok(found);
         }
+        let wanted = wanted(name, choice, private);
         let within = match choice {
             ZoneChoice::Named(zone) => self.zones_of(zone, zone).await?,
             _ => self.zones_of(name, &upmost(name)).await?,
@@ -156,6 +146,16 @@ impl<'a> ZoneFinder<'a> {
 }
 
 impl Client {
+    /// The zone for `name` where it takes no request to find: it is given, or remembered.
+    #[must_use]
+    pub fn known_zone(&self, name: &Name, choice: &ZoneChoice, private: bool) -> Option<Found> {
+        if let ZoneChoice::Id(id) = choice {
+            return Some(Found { id: id.clone(), age: Age::Fresh });
+        }
+        let (id, learnt) = self.state.zone(&self.endpoint.url, &wanted(name, choice, private))?;
+        Some(Found { id, age: if learnt { Age::Known } else { Age::Inherited } })
+    }
+
     /// Forgets the zone remembered for `name`, which the service doesn't know, or doesn't let these
     /// credentials near.
     pub fn forget_zone(&self, name: &Name, choice: &ZoneChoice, private: bool) {
