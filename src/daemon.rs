@@ -258,9 +258,9 @@ impl Watched {
         if self.busy || (self.is_known() && !self.moved && self.due > now) {
             return None;
         }
-        let reading = if self.moved && self.is_known() { Reading::Remembered } else { Reading::Fresh };
-        (self.busy, self.moved) = (true, false);
-        Some((reading, observation))
+        self.busy = true;
+        let acts = self.is_known() && std::mem::take(&mut self.moved);
+        Some((if acts { Reading::Remembered } else { Reading::Fresh }, observation))
     }
 
     /// Logs what is new about an entry, and decides when the record is due again.
@@ -312,5 +312,71 @@ impl Watched {
             return EARLY_RETRY;
         }
         MEND + LONGEST_MEND.saturating_sub(MEND).mul_f64(fastrand::f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::{Name, RecordType, Value};
+
+    const RHYTHM: Settings = Settings { watch: Duration::from_secs(5), interval: Duration::from_secs(300) };
+    const NOTHING: Cost = Cost { requests: 0, denied: 0 };
+
+    fn known(value: &str) -> Observation {
+        Observation::Known(vec![Value::parse(RecordType::Cname, value).unwrap()])
+    }
+
+    fn entry(outcome: Outcome) -> Entry {
+        Entry {
+            name: Name::parse("vpn.example.com").unwrap(),
+            rtype: RecordType::Cname,
+            outcome,
+            before: None,
+            after: None,
+            reason: None,
+            hint: None,
+            class: if outcome == Outcome::Left { Class::TryAgain } else { Class::Fine },
+            change_id: None,
+            request_id: None,
+            topic: None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_move_is_not_forgotten_over_a_moment_in_which_nothing_is_known() {
+        let now = Instant::now();
+        let mut watched = Watched::new(now);
+        let due = |observation| Due { rule: 0, observation };
+        watched.take_in(known("a.example.net"));
+        assert_eq!(watched.start(now), Some((Reading::Fresh, known("a.example.net"))));
+
+        watched.take_in(known("b.example.net"));
+        let silent = Observation::Unknown("silent".to_owned());
+        watched.take_in(silent.clone());
+        watched.settle(&due(known("a.example.net")), &entry(Outcome::Changed), RHYTHM, NOTHING);
+        assert_eq!(watched.start(now), Some((Reading::Fresh, silent.clone())));
+        watched.settle(&due(silent), &entry(Outcome::Left), RHYTHM, NOTHING);
+
+        watched.take_in(known("b.example.net"));
+        assert_eq!(watched.start(now), Some((Reading::Remembered, known("b.example.net"))));
+        assert_eq!(watched.start(now), None, "while a round is under way, no other is started");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flapping_source_does_not_undo_a_long_pause() {
+        let now = Instant::now();
+        let mut watched = Watched::new(now);
+        watched.take_in(known("a.example.net"));
+        watched.start(now);
+        let denied = Entry { class: Class::NotPermitted, ..entry(Outcome::Failed) };
+        let spent = Cost { requests: 3, denied: 3 };
+        watched.settle(&Due { rule: 0, observation: known("a.example.net") }, &denied, RHYTHM, spent);
+        let silent = Observation::Unknown("silent".to_owned());
+        watched.take_in(silent.clone());
+        assert!(watched.start(now).is_some());
+        watched.settle(&Due { rule: 0, observation: silent }, &entry(Outcome::Left), RHYTHM, NOTHING);
+        watched.take_in(known("a.example.net"));
+        assert_eq!(watched.start(now + Duration::from_secs(14 * 60)), None);
     }
 }
