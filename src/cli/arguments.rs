@@ -208,7 +208,7 @@ mod tests {
         What to pin:
               --name <NAME>          Name to pin; repeatable [PIN53_NAME=A,B]
               --type <CNAME|A|AAAA>  Their type [PIN53_TYPE=CNAME]
-              --source <SOURCE>      Where the value comes from [PIN53_SOURCE=imds]
+              --source <SOURCE>      Value from; repeatable [PIN53_SOURCE=imds]
               --ttl <SECONDS>        Their time to live [PIN53_TTL=60]
               --zone <ID-OR-NAME>    Hosted zone [PIN53_ZONE, else found from the name]
               --config <FILE>        Settings file [PIN53_CONFIG=/etc/pin53/pin53.toml]
@@ -247,7 +247,7 @@ mod tests {
         What to pin:
               --name <NAME>          Name to pin; repeatable [PIN53_NAME=A,B]
               --type <CNAME|A|AAAA>  Their type [PIN53_TYPE=CNAME]
-              --source <SOURCE>      Where the value comes from [PIN53_SOURCE=imds]
+              --source <SOURCE>      Value from; repeatable [PIN53_SOURCE=imds]
               --ttl <SECONDS>        Their time to live [PIN53_TTL=60]
               --zone <ID-OR-NAME>    Hosted zone [PIN53_ZONE, else found from the name]
               --config <FILE>        Settings file [PIN53_CONFIG=/etc/pin53/pin53.toml]
@@ -280,7 +280,7 @@ mod tests {
         What to pin:
               --name <NAME>          Name to pin; repeatable [PIN53_NAME=A,B]
               --type <CNAME|A|AAAA>  Their type [PIN53_TYPE=CNAME]
-              --source <SOURCE>      Where the value comes from [PIN53_SOURCE=imds]
+              --source <SOURCE>      Value from; repeatable [PIN53_SOURCE=imds]
               --ttl <SECONDS>        Their time to live [PIN53_TTL=60]
               --zone <ID-OR-NAME>    Hosted zone [PIN53_ZONE, else found from the name]
               --config <FILE>        Settings file [PIN53_CONFIG=/etc/pin53/pin53.toml]

@@ -17,7 +17,7 @@ pub struct Overrides {
     /// Their type [PIN53_TYPE=CNAME]
     #[arg(long = "type", value_name = "CNAME|A|AAAA", help_heading = "What to pin")]
     pub rtype: Option<String>,
-    /// Where the value comes from [PIN53_SOURCE=imds]
+    /// Value from; repeatable [PIN53_SOURCE=imds]
     #[arg(long, value_name = "SOURCE", help_heading = "What to pin")]
     pub source: Vec<String>,
     /// Their time to live [PIN53_TTL=60]

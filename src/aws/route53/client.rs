@@ -281,7 +281,8 @@ impl Client {
         let mut failed = false;
         loop {
             let aws3 = !corrected.scheme && self.starts_with_aws3();
-            let credentials = self.credentials.get().await.map_err(Error::Credentials)?;
+            let credentials = self.credentials.get().await;
+            let credentials = credentials.map_err(|error| settled(Error::Credentials(error), failed))?;
             let failure = match self.attempt(method, path, &body, &credentials, aws3).await {
                 Ok(answer) => match read(answer.body()) {
                     Ok(value) => {
