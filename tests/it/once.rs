@@ -12,7 +12,7 @@ use pin53::clock::SteadyClock;
 use pin53::desired::ZoneChoice;
 use pin53::dns::{Policy, RecordSet, RecordType, Routing, Target, ZoneId};
 use pin53::env::Env;
-use pin53::reconcile::{Ended, Mode, Wait, unless_stopped};
+use pin53::reconcile::{Due, Ended, Mode, Reading, Wait, unless_stopped};
 use pin53::report::{Class, Outcome};
 use pin53::sandbox::{Fault, InProcess, Latency, Operation};
 use pin53::secret::ExposeSecret;
@@ -346,8 +346,8 @@ async fn a_clock_that_went_wrong_is_put_right_and_the_request_signed_again_once(
             let observation = reconciler.observe().await.swap_remove(0);
             house.world.inject(Fault::Clock(SignedDuration::ZERO));
             house.world.forget_requests();
-            let due = pin53::reconcile::Due { rule: 0, observation };
-            let round = reconciler.round(&[due], pin53::reconcile::Reading::Fresh).await;
+            let due = Due { rule: 0, observation };
+            let round = reconciler.round(&[due], Reading::Fresh).await;
             assert_eq!(outcomes(&round), [Outcome::Changed], "{off} {signing:?}: {round:?}");
             assert_eq!(house.requests(), (0, 4), "one refused for its date, and three");
         }
@@ -905,4 +905,18 @@ async fn a_refusal_of_the_scheme_without_a_word_is_one_too() {
     let house = House { between: |transport| Arc::new(Mute(transport)), ..house() };
     assert_eq!(outcomes(&house.once().await), [Outcome::Changed]);
     assert!(house.state.refuses_aws3_https("https://route53.amazonaws.com"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_to_one_zone_never_overlap() {
+    let house = house();
+    house.world.set_latency("aws=300ms".parse::<Latency>().unwrap());
+    let reconciler = house.reconciler(&[cname("a.example.com"), cname("b.example.com")]);
+    let observations = reconciler.observe().await;
+    let due = |rule: usize| [Due { rule, observation: observations[rule].clone() }];
+    let (first, second) = (due(0), due(1));
+    let (a, b) =
+        tokio::join!(reconciler.round(&first, Reading::Fresh), reconciler.round(&second, Reading::Fresh));
+    assert_eq!((outcomes(&a), outcomes(&b)), (vec![Outcome::Changed], vec![Outcome::Changed]));
+    assert_eq!(house.changes(), 2, "none was refused for another that wasn't finished");
 }
