@@ -139,8 +139,6 @@ impl Story<'_> {
         self.chapter("4. It moves again, while Route 53 throttles: it refuses the change twice")?;
         self.running.world.inject(Fault::Throttle.at(Operation::ChangeResourceRecordSets).times(2));
         self.follow("throttled", Ipv4Addr::new(203, 0, 113, 77)).await?;
-        let _ = stop.send(());
-        let _ = pinning.await;
 
         self.chapter("5. Someone else edits the record")?;
         let edited = vec!["somewhere-else.example.net.".to_owned()];
@@ -151,10 +149,16 @@ impl Story<'_> {
         let (started, before) = (Instant::now(), self.counts());
         let round = reconciler.once(Wait::Off).await;
         self.spent("edited", started, before);
+        let wanted = self.public_hostname();
+        if self.pinned().as_ref() != Some(&wanted) {
+            return Err(Error::NotFollowed { chapter: "edited", wanted }.into());
+        }
         for entry in &round.entries {
             self.say(&format!("   {}", report::line(entry)))?;
         }
         self.dig().await?;
+        let _ = stop.send(());
+        let _ = pinning.await;
         self.tell_costs()
     }
 
@@ -162,8 +166,7 @@ impl Story<'_> {
     async fn follow(&mut self, chapter: &'static str, address: Ipv4Addr) -> Result<(), Failure> {
         let (started, before) = (Instant::now(), self.counts());
         self.running.world.move_instance(address);
-        let wanted =
-            self.running.world.with_instance(|instance| instance.public_hostname.clone()).unwrap_or_default();
+        let wanted = self.public_hostname();
         while self.pinned().as_ref() != Some(&wanted) {
             if started.elapsed() > PATIENCE {
                 return Err(Error::NotFollowed { chapter, wanted }.into());
@@ -172,6 +175,10 @@ impl Story<'_> {
         }
         self.spent(chapter, started, before);
         self.dig().await
+    }
+
+    fn public_hostname(&self) -> String {
+        self.running.world.with_instance(|instance| instance.public_hostname.clone()).unwrap_or_default()
     }
 
     /// What the record says.

@@ -290,4 +290,6 @@ async fn the_demo_tells_its_story() {
     ] {
         assert!(ran.out.contains(told), "{told} is missing from {}", ran.out);
     }
+    let mended = "changed vpn.example.com CNAME somewhere-else.example.net -> ec2-203-0-113-77";
+    assert!(ran.out.contains(mended), "{}", ran.out);
 }
