@@ -5,8 +5,7 @@
 //!
 //! Spec: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-v2-how-it-works.html>
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +13,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::causes::with_causes;
 use crate::clock::{Authority, ServerClock};
 use crate::env::Env;
 use crate::transport::{self, Transport};
@@ -89,8 +89,8 @@ pub enum Error {
     #[error("the metadata service can't be reached")]
     Unreachable(#[source] transport::Error),
     /// Somebody else's request for a token, which this one waited for, has failed.
-    #[error("the metadata service gave no token")]
-    NoToken,
+    #[error("{0}")]
+    NoToken(String),
     #[error("the metadata service refuses to give a token (status 403): it is disabled for this instance")]
     Forbidden,
     #[error("the metadata service answers, but not to version 2 (status {0} to the request for a token)")]
@@ -109,7 +109,7 @@ impl Error {
         match self {
             Self::Unreachable(error) => error.is_transient(),
             Self::Status { status, .. } => *status == 429 || *status >= 500,
-            Self::NotText(_) | Self::Unexpected { .. } | Self::NoToken => true,
+            Self::NotText(_) | Self::Unexpected { .. } | Self::NoToken(_) => true,
             Self::Disabled | Self::Forbidden | Self::NotVersion2(_) => false,
         }
     }
@@ -136,8 +136,15 @@ pub struct Imds {
     clock: Arc<ServerClock>,
     settings: Settings,
     token: Mutex<Option<Token>>,
-    /// How many requests for a token have failed.
-    failures: AtomicU64,
+    failures: std::sync::Mutex<Failures>,
+}
+
+/// Requests for a token that have failed.
+#[derive(Debug, Clone, Default)]
+struct Failures {
+    count: u64,
+    /// What the last one ended with, in words.
+    last: String,
 }
 
 #[derive(Clone)]
@@ -150,7 +157,7 @@ impl Imds {
     /// A client that tells `clock` the time its answers carry.
     #[must_use]
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<ServerClock>) -> Self {
-        Self { transport, clock, settings, token: Mutex::new(None), failures: AtomicU64::new(0) }
+        Self { transport, clock, settings, token: Mutex::new(None), failures: std::sync::Mutex::default() }
     }
 
     /// The item at `path` below `/latest/meta-data/`, trimmed; `None` when the service says that
@@ -202,19 +209,26 @@ impl Imds {
 
     /// The current token, fetched once for all who wait for it.
     async fn token(&self) -> Result<Token, Error> {
-        let failures = self.failures.load(Ordering::Relaxed);
+        let failures = self.failures().count;
         let mut kept = self.token.lock().await;
         if let Some(token) = kept.as_ref().filter(|token| Instant::now() < token.renew_at) {
             return Ok(token.clone());
         }
         // Whoever waited for a request that failed shares its failure.
-        if self.failures.load(Ordering::Relaxed) != failures {
-            return Err(Error::NoToken);
+        let shared = self.failures().clone();
+        if shared.count != failures {
+            return Err(Error::NoToken(shared.last));
         }
-        let token = self.fetch_token().await.inspect_err(|_| {
-            self.failures.fetch_add(1, Ordering::Relaxed);
+        let token = self.fetch_token().await.inspect_err(|error| {
+            let mut failures = self.failures();
+            failures.count += 1;
+            failures.last = with_causes(error);
         })?;
         Ok(kept.insert(token).clone())
+    }
+
+    fn failures(&self) -> std::sync::MutexGuard<'_, Failures> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn fetch_token(&self) -> Result<Token, Error> {

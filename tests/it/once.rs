@@ -465,6 +465,8 @@ async fn a_silent_or_broken_metadata_service_is_unknown_and_leaves_the_record() 
         assert_eq!((outcomes(&round), round.class()), (vec![Outcome::Left], Class::TryAgain), "{fault:?}");
         assert_eq!(house.vpn().as_deref(), Some("old.example.net."));
         assert!(started.elapsed() < seconds(30));
+        let said = lines(&round);
+        assert!(said.contains("no answer from") || said.contains("status"), "it says what happened: {said}");
     }
 }
 

@@ -187,12 +187,6 @@ impl Client {
         self.denied.load(Ordering::Relaxed)
     }
 
-    /// Whether a change has been sent whose answer isn't there yet.
-    #[must_use]
-    pub fn is_changing(&self) -> bool {
-        *self.changes.pending.borrow() > 0
-    }
-
     /// Sends no more changes, and resolves when those on their way are answered.
     pub async fn close(&self) {
         self.changes.closed.store(true, Ordering::Relaxed);
