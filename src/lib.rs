@@ -36,7 +36,7 @@
 //! apply
 //! plan
 //! desired      the stages: each sees only those under it
-//! source   aws   sandbox      the edges of the world
+//! source   aws   sandbox   toolbox      the edges of the world
 //! imds                        the metadata service, for source and aws
 //! sign   transport   listen   how a request is signed, leaves, comes in
 //! state                       what is remembered from run to run
@@ -69,4 +69,5 @@ pub mod sign;
 pub mod source;
 pub mod state;
 pub mod template;
+pub mod toolbox;
 pub mod transport;

@@ -107,7 +107,10 @@ fn unknown_key() -> ApiError {
 fn refusal(why: Rejection, scheme: Scheme) -> ApiError {
     match why {
         Rejection::NotSigned(_) => missing(),
-        Rejection::UnknownKey(_) | Rejection::TokenMissing(_) | Rejection::TokenMismatch(_) => unknown_key(),
+        Rejection::UnknownKey(_)
+        | Rejection::UnusableKey(_)
+        | Rejection::TokenMissing(_)
+        | Rejection::TokenMismatch(_) => unknown_key(),
         Rejection::OutsideWindow { signed_at, now, .. } => match scheme {
             Scheme::Aws3Https => ApiError::new(
                 StatusCode::BAD_REQUEST,
@@ -135,6 +138,9 @@ fn refusal(why: Rejection, scheme: Scheme) -> ApiError {
             }
             ApiError::forbidden("SignatureDoesNotMatch", message)
         }
+        Rejection::WrongScope { .. } | Rejection::Expired { .. } => {
+            ApiError::forbidden("SignatureDoesNotMatch", why.to_string())
+        }
         Rejection::ScopeDay { scope_day, date } => ApiError::forbidden(
             "SignatureDoesNotMatch",
             format!(
@@ -143,7 +149,7 @@ fn refusal(why: Rejection, scheme: Scheme) -> ApiError {
                 date.get(..8).unwrap_or(&date)
             ),
         ),
-        Rejection::MissingDate | Rejection::BadDate { .. } => {
+        Rejection::MissingDate(_) | Rejection::BadDate { .. } => {
             incomplete(&format!("Date must be in ISO-8601 'basic format' or RFC 1123: {why}"))
         }
         Rejection::Malformed { .. }

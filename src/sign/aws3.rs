@@ -24,6 +24,8 @@ use crate::clock::{Timestamp, http_date};
 use crate::secret::{Credentials, ExposeSecret};
 
 const SCHEME: &str = "AWS3-HTTPS";
+/// Where a date is looked for.
+const DATES: &str = "an x-amz-date or Date header";
 const HEADER: &str = "X-Amzn-Authorization";
 /// Never sent of our own accord. Where a client does, its value is signed directly behind the date,
 /// as the AWS SDK for Java's AWS3Signer does.
@@ -101,7 +103,7 @@ pub fn sign(
 ) -> Result<Signed, Error> {
     check_credentials(credentials)?;
     let mut added = Vec::with_capacity(3);
-    let dated = date::of(headers).map_err(|date::Repeated(header)| Error::Repeated(header))?;
+    let dated = date::of(headers, &date::AWS).map_err(|date::Repeated(header)| Error::Repeated(header))?;
     let mut string_to_sign = if let Some(dated) = dated {
         text_of(dated).ok_or(Error::Header(dated.header))?.to_owned()
     } else {
@@ -129,7 +131,7 @@ pub fn sign(
     .concat();
     let value = HeaderValue::try_from(value).map_err(|_| Error::KeyId)?;
     added.push((X_AMZN_AUTHORIZATION.clone(), sensitive(value)));
-    Ok(Signed { headers: added, canonical_request: None, string_to_sign, signature })
+    Ok(Signed { headers: added, url: None, canonical_request: None, string_to_sign, signature })
 }
 
 /// Checks the signature of a request by its headers, which is all that the scheme covers.
@@ -152,9 +154,9 @@ pub fn verify(
     let algorithm = Algorithm::named(algorithm).ok_or(malformed("the algorithm HmacSHA256 or HmacSHA1"))?;
     let credentials = keys(key_id).ok_or_else(|| Rejection::UnknownKey(key_id.to_owned()))?;
 
-    let dated = date::of(headers)
+    let dated = date::of(headers, &date::AWS)
         .map_err(|date::Repeated(header)| Rejection::Repeated(header))?
-        .ok_or(Rejection::MissingDate)?;
+        .ok_or(Rejection::MissingDate(DATES))?;
     let bad_date =
         || Rejection::BadDate { header: dated.header, expected: date::HTTP_FORM, found: dated.shown() };
     let signed_at = date::read_http(dated.value).ok_or_else(bad_date)?;
@@ -367,7 +369,7 @@ mod tests {
         assert_eq!(check(&twice), Err(Rejection::Repeated("X-Amzn-Authorization")));
         let mut undated = good.clone();
         undated.remove(&X_AMZ_DATE);
-        assert_eq!(check(&undated), Err(Rejection::MissingDate));
+        assert_eq!(check(&undated), Err(Rejection::MissingDate(DATES)));
         let stranger = verify(&good, &|_| None, time("2015-08-30T12:36:00Z"), WINDOW);
         assert_eq!(stranger, Err(Rejection::UnknownKey("AKIDEXAMPLE".into())));
     }

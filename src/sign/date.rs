@@ -2,11 +2,10 @@
 //!
 //! Not here: what time it is, and how far a date may be off.
 
-use http::header::{DATE, HeaderMap};
+use http::header::{DATE, HeaderMap, HeaderName};
 use jiff::fmt::rfc2822;
 use jiff::tz::Offset;
 
-use super::X_AMZ_DATE;
 use crate::clock::{Timestamp, parse_http_date};
 
 /// How [`read_http`] names what it takes.
@@ -31,9 +30,16 @@ impl Dated<'_> {
 /// A date header is there more than once, so what is dated when can't be told.
 pub(super) struct Repeated(pub(super) &'static str);
 
-/// The header that dates a request: `x-amz-date`, and without one `Date`.
-pub(super) fn of(headers: &HeaderMap) -> Result<Option<Dated<'_>>, Repeated> {
-    for (name, header) in [(&X_AMZ_DATE, "x-amz-date"), (&DATE, "Date")] {
+/// The headers that may date a request, with how they are shown; an earlier one outweighs a later.
+pub(super) type Places = [(HeaderName, &'static str)];
+
+/// Where AWS's schemes look.
+pub(super) static AWS: [(HeaderName, &str); 2] =
+    [(HeaderName::from_static("x-amz-date"), "x-amz-date"), (DATE, "Date")];
+
+/// The header that dates a request, of those that the scheme knows.
+pub(super) fn of<'a>(headers: &'a HeaderMap, places: &Places) -> Result<Option<Dated<'a>>, Repeated> {
+    for &(ref name, header) in places {
         let mut values = headers.get_all(name).iter();
         if let Some(value) = values.next() {
             return match values.next() {

@@ -6,8 +6,10 @@
 //! is, and sending.
 
 pub mod aws3;
+pub mod azure;
 mod date;
 mod mac;
+pub mod sdk_hmac;
 pub mod sigv4;
 
 use std::fmt;
@@ -32,6 +34,8 @@ pub type Keys<'a> = &'a dyn Fn(&str) -> Option<Credentials>;
 pub struct Signed {
     /// To be set on the request. The values that open doors are marked sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// To be asked for in place of the request's own URL, where the signature goes into the query.
+    pub url: Option<String>,
     /// `None` where the scheme has no such text.
     pub canonical_request: Option<String>,
     pub string_to_sign: String,
@@ -77,6 +81,13 @@ pub enum Error {
     Repeated(&'static str),
     #[error("expected visible ASCII in the {0} header")]
     Header(&'static str),
+    /// Storage keys are handed out in base64, and sign as the bytes that they stand for.
+    #[error("expected an account key in base64, found one that isn't")]
+    KeyNotBase64,
+    #[error("expected an expiry of 1 s to {} s, found {found} s", sigv4::query::MAX_EXPIRES.as_secs())]
+    Expires { found: u64 },
+    #[error("expected a URL that isn't signed yet, found {0} in its query")]
+    SignedAlready(&'static str),
 }
 
 /// Why a request is not accepted as signed.
@@ -97,8 +108,8 @@ pub enum Rejection {
     /// The scheme asks for a header to be signed that is not.
     #[error("the header {0} has to be signed and is not")]
     NotCovered(&'static str),
-    #[error("expected a date in an x-amz-date or Date header, found neither")]
-    MissingDate,
+    #[error("expected a date in {0}, found none")]
+    MissingDate(&'static str),
     #[error("expected {expected} in the {header} header, found '{found}'")]
     BadDate { header: &'static str, expected: &'static str, found: String },
     /// The day that the key was derived for is another than that of the request's date.
@@ -106,6 +117,13 @@ pub enum Rejection {
     ScopeDay { scope_day: String, date: String },
     #[error("signed at {signed_at}, which is more than {} s from now, {now}", .window.as_secs())]
     OutsideWindow { signed_at: Timestamp, now: Timestamp, window: Duration },
+    #[error("signed at {signed_at} for {} s, which are over at {now}", .expires.as_secs())]
+    Expired { signed_at: Timestamp, expires: Duration, now: Timestamp },
+    #[error("the credential is scoped to {found}, expected {expected}")]
+    WrongScope { expected: String, found: String },
+    /// What the verifier knows of the key can't be a key of this scheme.
+    #[error("the secret known for the key '{0}' is none: expected base64")]
+    UnusableKey(String),
     /// The body is signed in a way that one request alone can't be checked for.
     #[error("a payload of kind '{0}' can't be checked")]
     Payload(String),
@@ -119,6 +137,26 @@ pub enum Rejection {
     TokenMissing(String),
     #[error("the session token is not the one of the key '{0}'")]
     TokenMismatch(String),
+}
+
+impl Rejection {
+    /// The kind in a word or few, which stay the same when sentences are reworded.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotSigned(_) => "not signed",
+            Self::Malformed { .. } | Self::Repeated(_) | Self::BadDate { .. } => "malformed",
+            Self::UnknownKey(_) => "unknown key",
+            Self::SignedHeaderMissing(_) => "signed header missing",
+            Self::NotCovered(_) | Self::MissingDate(_) => "not covered",
+            Self::ScopeDay { .. } | Self::WrongScope { .. } => "wrong scope",
+            Self::OutsideWindow { .. } | Self::Expired { .. } => "outside the window",
+            Self::UnusableKey(_) => "unusable key",
+            Self::Payload(_) => "unknown payload",
+            Self::Mismatch { .. } => "mismatch",
+            Self::TokenMissing(_) | Self::TokenMismatch(_) => "wrong token",
+        }
+    }
 }
 
 impl fmt::Debug for Rejection {
@@ -195,7 +233,7 @@ fn parameters<'a, const N: usize>(text: &'a str, scheme: &str, names: [&str; N])
 }
 
 /// Holds the time of signing against the clock; both edges of the window are inside it.
-fn check_window(signed_at: Timestamp, now: Timestamp, window: Duration) -> Result<(), Rejection> {
+pub(crate) fn check_window(signed_at: Timestamp, now: Timestamp, window: Duration) -> Result<(), Rejection> {
     if now.duration_since(signed_at).unsigned_abs() > window {
         return Err(Rejection::OutsideWindow { signed_at, now, window });
     }
@@ -223,6 +261,7 @@ mod tests {
     fn debug_output_shows_neither_token_nor_signature() {
         let signed = Signed {
             headers: vec![(AUTHORIZATION, sensitive(HeaderValue::from_static("sentinel")))],
+            url: None,
             canonical_request: Some("x-amz-security-token:sentinel".into()),
             string_to_sign: "visible".into(),
             signature: "sentinel".into(),
@@ -245,6 +284,7 @@ mod tests {
         headers.append(AUTHORIZATION, HeaderValue::from_static("older"));
         let signed = Signed {
             headers: vec![(AUTHORIZATION, HeaderValue::from_static("new"))],
+            url: None,
             canonical_request: None,
             string_to_sign: String::new(),
             signature: String::new(),

@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["state"],
     &["listen", "sign", "transport"],
     &["imds"],
-    &["aws", "sandbox", "source"],
+    &["aws", "sandbox", "source", "toolbox"],
     &["desired"],
     &["plan"],
     &["apply"],

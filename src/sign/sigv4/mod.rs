@@ -1,12 +1,14 @@
 //! AWS Signature Version 4 in the Authorization header.
 //!
 //! `canonical` writes the request in the one form both sides agree on, `key` derives and keeps the
-//! day's key, `verify` is the way back. Not here: signatures in the query.
+//! day's key, `verify` is the way back. `query` puts the signature
+//! into the URL.
 //!
 //! Spec: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
 mod canonical;
 mod key;
+pub mod query;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -209,6 +211,7 @@ impl Signer {
         added.push((AUTHORIZATION, authorization));
         Ok(Signed {
             headers: added,
+            url: None,
             canonical_request: Some(canonical.into_text()),
             string_to_sign,
             signature: signature.as_str().to_owned(),
@@ -245,7 +248,9 @@ impl Signer {
 
 /// The time of signing, and whether the request carries it already.
 fn stamp(headers: &HeaderMap, time: Timestamp) -> Result<(Stamp, bool), Error> {
-    let Some(dated) = date::of(headers).map_err(|date::Repeated(header)| Error::Repeated(header))? else {
+    let Some(dated) =
+        date::of(headers, &date::AWS).map_err(|date::Repeated(header)| Error::Repeated(header))?
+    else {
         return Ok((Stamp::at(time), false));
     };
     match read_date(dated) {

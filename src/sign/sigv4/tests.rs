@@ -301,7 +301,7 @@ fn host_and_date_have_to_be_covered() {
 
     let mut undated = with_authorization(request, list, "content-type;host");
     undated.headers_mut().remove(&X_AMZ_DATE);
-    assert_eq!(check(&undated), Err(Rejection::MissingDate));
+    assert_eq!(check(&undated), Err(Rejection::MissingDate(verify::DATES)));
 }
 
 #[test]

@@ -16,6 +16,8 @@ use crate::sign::date::{self, Stamp};
 use crate::sign::mac::{self, Hex};
 use crate::sign::{Keys, Rejection, authorization, check_token, check_window, parameters};
 
+/// Where a date is looked for.
+pub(super) const DATES: &str = "an x-amz-date or Date header";
 const HEADER: &str = "Authorization";
 /// How payload kinds begin whose chunks are signed one by one.
 const STREAMING: &[u8] = b"STREAMING-";
@@ -148,9 +150,9 @@ fn fields<'a>(
 
 /// The time of signing, from a header that is covered.
 fn stamp(headers: &HeaderMap, signed_headers: &str) -> Result<Stamp, Rejection> {
-    let dated = date::of(headers)
+    let dated = date::of(headers, &date::AWS)
         .map_err(|date::Repeated(header)| Rejection::Repeated(header))?
-        .ok_or(Rejection::MissingDate)?;
+        .ok_or(Rejection::MissingDate(DATES))?;
     if !names(signed_headers, &dated.header.to_ascii_lowercase()) {
         return Err(Rejection::NotCovered(dated.header));
     }
