@@ -153,6 +153,7 @@ fn refusal(why: Rejection, scheme: Scheme) -> ApiError {
             incomplete(&format!("Date must be in ISO-8601 'basic format' or RFC 1123: {why}"))
         }
         Rejection::Malformed { .. }
+        | Rejection::MissingParameter(_)
         | Rejection::Repeated(_)
         | Rejection::SignedHeaderMissing(_)
         | Rejection::NotCovered(_)

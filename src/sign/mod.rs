@@ -62,6 +62,11 @@ impl fmt::Debug for Signed {
     }
 }
 
+/// The path of a request as it came over the wire, put into the request's extensions where it holds
+/// what a URI can't: a space, say. The schemes that sign a path as it stands take it from here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawPath(pub String);
+
 /// What can't be signed, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -108,6 +113,8 @@ pub enum Rejection {
     /// The scheme asks for a header to be signed that is not.
     #[error("the header {0} has to be signed and is not")]
     NotCovered(&'static str),
+    #[error("expected {0} in the query, found none")]
+    MissingParameter(&'static str),
     #[error("expected a date in {0}, found none")]
     MissingDate(&'static str),
     #[error("expected {expected} in the {header} header, found '{found}'")]
@@ -145,7 +152,9 @@ impl Rejection {
     pub fn name(&self) -> &'static str {
         match self {
             Self::NotSigned(_) => "not signed",
-            Self::Malformed { .. } | Self::Repeated(_) | Self::BadDate { .. } => "malformed",
+            Self::Malformed { .. } | Self::MissingParameter(_) | Self::Repeated(_) | Self::BadDate { .. } => {
+                "malformed"
+            }
             Self::UnknownKey(_) => "unknown key",
             Self::SignedHeaderMissing(_) => "signed header missing",
             Self::NotCovered(_) | Self::MissingDate(_) => "not covered",

@@ -9,6 +9,7 @@ use http::Uri;
 use http::header::{HeaderName, HeaderValue};
 
 use super::Settings;
+use crate::sign::RawPath;
 
 /// Headers that proxies and clients change on the way, in alphabetical order; `proxy-*` beside them
 /// (botocore, `auth.py`). `authorization` is where the signature itself goes.
@@ -54,9 +55,11 @@ pub(super) struct Canonical {
 }
 
 impl Canonical {
-    /// Writes it over `fields`, in any order but that of the values of one header.
+    /// Writes it over `query` in place of the request's own, and `fields`, in any order but that of the
+    /// values of one header.
     pub(super) fn write<B>(
         request: &http::Request<B>,
+        query: &str,
         mut fields: Vec<Field<'_>>,
         settings: Settings,
         payload: &[u8],
@@ -65,15 +68,16 @@ impl Canonical {
         fields.sort_by_key(|field| field.name);
         let uri = request.uri();
         let size = fields.iter().map(|f| 2 * f.name.len() + f.value.len() + 4).sum::<usize>();
-        let path_and_query = uri.path_and_query().map_or(1, |p| p.as_str().len());
+        let path_and_query = uri.path().len() + query.len() + 2;
         // A path grows where it is encoded again, which is rare enough to let the buffer grow with it.
         let mut out = Vec::with_capacity(size + path_and_query + payload.len() + 32);
 
         out.extend_from_slice(request.method().as_str().as_bytes());
         out.push(b'\n');
-        push_path(&mut out, uri.path(), settings);
+        let raw = request.extensions().get::<RawPath>();
+        push_path(&mut out, raw.map_or(uri.path(), |path| &path.0), settings);
         out.push(b'\n');
-        push_query(&mut out, uri.query().unwrap_or_default());
+        push_query(&mut out, query);
         out.push(b'\n');
         let mut previous = None;
         for field in &fields {
@@ -172,19 +176,34 @@ fn push_normalized(out: &mut Vec<u8>, path: &str, push: fn(&mut Vec<u8>, &str)) 
     }
 }
 
+/// Percent-encodes everything but RFC 3986's unreserved characters, as names and values in a query are.
+pub(super) fn push_parameter(out: &mut Vec<u8>, text: &[u8]) {
+    for &byte in text {
+        push_byte(out, byte);
+    }
+}
+
 fn push_as_it_is(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters and the slash.
 fn push_encoded(out: &mut Vec<u8>, text: &str) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     for &byte in text.as_bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/') {
+        if byte == b'/' {
             out.push(byte);
         } else {
-            out.extend([b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+            push_byte(out, byte);
         }
+    }
+}
+
+fn push_byte(out: &mut Vec<u8>, byte: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+        out.push(byte);
+    } else {
+        out.extend([b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
     }
 }
 

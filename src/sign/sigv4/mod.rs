@@ -101,7 +101,7 @@ impl Settings {
     /// wants to be told the payload's hash.
     #[must_use]
     pub fn for_service(service: &str) -> Self {
-        let s3 = matches!(service, "s3" | "s3express" | "s3-object-lambda" | "s3-outposts");
+        let s3 = is_s3(service);
         Self {
             double_encode_path: !s3,
             normalize_path: !s3,
@@ -109,6 +109,10 @@ impl Settings {
             token: TokenPlace::Signed,
         }
     }
+}
+
+fn is_s3(service: &str) -> bool {
+    matches!(service, "s3" | "s3express" | "s3-object-lambda" | "s3-outposts")
 }
 
 /// Signs requests to one service in one region, and keeps the key it derived for the day.
@@ -188,7 +192,13 @@ impl Signer {
         if let (Some(token), TokenPlace::Signed) = (&token, self.settings.token) {
             fields.push(Field { name: X_AMZ_SECURITY_TOKEN.as_str(), value: token.as_bytes() });
         }
-        let canonical = Canonical::write(request, fields, self.settings, payload);
+        let canonical = Canonical::write(
+            request,
+            request.uri().query().unwrap_or_default(),
+            fields,
+            self.settings,
+            payload,
+        );
         let string_to_sign = string_to_sign(&stamp, &self.scope, &canonical);
         let key = self.keys.get(credentials, stamp.day(), &self.scope);
         let signature = Hex::of(key.chain_update(&string_to_sign).finalize().into_bytes());

@@ -34,12 +34,46 @@ pub struct Verified {
 }
 
 /// What an Authorization header claims.
-struct Claim<'a> {
-    key_id: &'a str,
+pub(super) struct Claim<'a> {
+    pub(super) key_id: &'a str,
     day: &'a str,
-    scope: Scope,
-    signed_headers: &'a str,
+    pub(super) scope: Scope,
+    pub(super) signed_headers: &'a str,
     signature: &'a str,
+}
+
+impl<'a> Claim<'a> {
+    /// Takes a credential apart. `place` is where it stands, for the error.
+    pub(super) fn new(
+        place: &'static str,
+        credential: &'a str,
+        signed_headers: &'a str,
+        signature: &'a str,
+    ) -> Result<Self, Rejection> {
+        let malformed = |expected| Rejection::Malformed { header: place, expected };
+        // From the right, since a key id may hold slashes.
+        let mut parts = credential.rsplitn(5, '/');
+        let mut part = || parts.next().filter(|part| !part.is_empty());
+        let (Some(TERMINATOR), Some(service), Some(region), Some(day), Some(key_id)) =
+            (part(), part(), part(), part(), part())
+        else {
+            return Err(malformed("a credential like 'KEY/20150830/us-east-1/route53/aws4_request'"));
+        };
+        let in_order = signed_headers.split(';').is_sorted_by(|a, b| a < b);
+        let in_lower_case = !signed_headers.bytes().any(|b| b.is_ascii_uppercase());
+        if !in_order || !in_lower_case || signed_headers.starts_with(';') || signed_headers.is_empty() {
+            return Err(malformed("signed headers in lower case and alphabetical order, each once"));
+        }
+        Ok(Self { key_id, day, scope: Scope::new(region, service), signed_headers, signature })
+    }
+
+    /// Holds the day that the key was derived for against that of signing.
+    pub(super) fn check_day(&self, stamp: &Stamp) -> Result<(), Rejection> {
+        if stamp.day() == self.day {
+            return Ok(());
+        }
+        Err(Rejection::ScopeDay { scope_day: self.day.to_owned(), date: stamp.as_str().to_owned() })
+    }
 }
 
 /// Checks the signature of a request over the headers it names as signed, in the way of the service
@@ -60,9 +94,7 @@ pub fn verify<B: AsRef<[u8]>>(
     let host = canonical::host(request.uri());
     let fields = fields(headers, claim.signed_headers, host.as_deref())?;
     let stamp = stamp(headers, claim.signed_headers)?;
-    if stamp.day() != claim.day {
-        return Err(Rejection::ScopeDay { scope_day: claim.day.to_owned(), date: stamp.as_str().to_owned() });
-    }
+    claim.check_day(&stamp)?;
     check_window(stamp.time(), now, window)?;
 
     let hash;
@@ -80,7 +112,13 @@ pub fn verify<B: AsRef<[u8]>>(
         UNSIGNED_PAYLOAD
     };
     let settings = Settings::for_service(&claim.scope.service);
-    let canonical = Canonical::write(request, fields, settings, payload.as_bytes());
+    let canonical = Canonical::write(
+        request,
+        request.uri().query().unwrap_or_default(),
+        fields,
+        settings,
+        payload.as_bytes(),
+    );
     let string_to_sign = super::string_to_sign(&stamp, &claim.scope, &canonical);
     if !matches(&credentials, &claim, &string_to_sign) {
         let canonical_request = Some(canonical.into_text());
@@ -96,7 +134,7 @@ pub fn verify<B: AsRef<[u8]>>(
 }
 
 /// Whether the claimed signature is that of the text, in a time that doesn't depend on how much of it is.
-fn matches(credentials: &Credentials, claim: &Claim<'_>, string_to_sign: &str) -> bool {
+pub(super) fn matches(credentials: &Credentials, claim: &Claim<'_>, string_to_sign: &str) -> bool {
     let Some(signature) = mac::from_hex(claim.signature) else { return false };
     let key = key::derive(&credentials.secret, claim.day, &claim.scope);
     key.chain_update(string_to_sign).verify_slice(&signature).is_ok()
@@ -108,25 +146,11 @@ fn claim(headers: &HeaderMap) -> Result<Claim<'_>, Rejection> {
     let [credential, signed_headers, signature] =
         parameters(text, ALGORITHM, ["Credential", "SignedHeaders", "Signature"])
             .ok_or(malformed("'AWS4-HMAC-SHA256 Credential=..., SignedHeaders=..., Signature=...'"))?;
-
-    // From the right, since a key id may hold slashes.
-    let mut parts = credential.rsplitn(5, '/');
-    let mut part = || parts.next().filter(|part| !part.is_empty());
-    let (Some(TERMINATOR), Some(service), Some(region), Some(day), Some(key_id)) =
-        (part(), part(), part(), part(), part())
-    else {
-        return Err(malformed("a credential like 'KEY/20150830/us-east-1/route53/aws4_request'"));
-    };
-    let in_order = signed_headers.split(';').is_sorted_by(|a, b| a < b);
-    let in_lower_case = !signed_headers.bytes().any(|b| b.is_ascii_uppercase());
-    if !in_order || !in_lower_case || signed_headers.starts_with(';') || signed_headers.is_empty() {
-        return Err(malformed("signed headers in lower case and alphabetical order, each once"));
-    }
-    Ok(Claim { key_id, day, scope: Scope::new(region, service), signed_headers, signature })
+    Claim::new(HEADER, credential, signed_headers, signature)
 }
 
 /// The headers named as signed, each of which the request has to have.
-fn fields<'a>(
+pub(super) fn fields<'a>(
     headers: &'a HeaderMap,
     signed_headers: &'a str,
     host: Option<&'a str>,
