@@ -37,6 +37,9 @@ struct Question {
     time: i64,
     /// Seconds that a date may be off.
     window: u64,
+    /// Seconds that a presigned URL is good for.
+    #[serde(default)]
+    expires: u64,
 }
 
 #[derive(Deserialize)]
@@ -54,6 +57,8 @@ enum Scheme {
     Aws3Sha1,
     #[serde(rename = "sigv4")]
     SigV4,
+    #[serde(rename = "sigv4-query")]
+    SigV4Query,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +74,7 @@ enum Handling {
 enum Answer {
     Signed {
         headers: Vec<(String, String)>,
+        url: Option<String>,
         canonical_request: Option<String>,
         string_to_sign: String,
         signature: String,
@@ -147,6 +153,10 @@ impl Question {
             Scheme::Aws3 => aws3(aws3::Algorithm::HmacSha256),
             Scheme::Aws3Sha1 => aws3(aws3::Algorithm::HmacSha1),
             Scheme::SigV4 => self.signer().sign(request, &self.credentials(), time),
+            Scheme::SigV4Query => {
+                let expires = Duration::from_secs(self.expires);
+                self.signer().presign(request, &self.credentials(), expires, time)
+            }
         }
     }
 
@@ -159,8 +169,11 @@ impl Question {
                 let signed_at = verified.signed_at.as_second();
                 Answer::Valid { key_id: verified.key_id, signed_at, payload_signed: None }
             }
-            Scheme::SigV4 => {
-                let verified = sigv4::verify(request, &keys, now, window)?;
+            Scheme::SigV4 | Scheme::SigV4Query => {
+                let verified = match self.scheme {
+                    Scheme::SigV4 => sigv4::verify(request, &keys, now, window)?,
+                    _ => sigv4::query::verify(request, &keys, now, window)?,
+                };
                 Answer::Valid {
                     key_id: verified.key_id,
                     signed_at: verified.signed_at.as_second(),
@@ -176,8 +189,8 @@ fn signed(signed: Signed) -> Result<Answer, Box<dyn Error>> {
     for (name, value) in &signed.headers {
         headers.push((name.to_string(), value.to_str()?.to_owned()));
     }
-    let Signed { canonical_request, string_to_sign, signature, .. } = signed;
-    Ok(Answer::Signed { headers, canonical_request, string_to_sign, signature })
+    let Signed { url, canonical_request, string_to_sign, signature, .. } = signed;
+    Ok(Answer::Signed { headers, url, canonical_request, string_to_sign, signature })
 }
 
 fn rejected(why: Rejection) -> Answer {

@@ -183,8 +183,8 @@ fn a_body_is_covered_except_for_s3() {
     for (service, host, covered) in [("iam", "iam.amazonaws.com", true), ("s3", "b.s3.amazonaws.com", false)]
     {
         let mut request = Request::put(format!("https://{host}/x")).body(b"one".to_vec()).unwrap();
-        let signed = signer(service).presign(&request, &credentials(), HOUR, at()).unwrap();
-        *request.uri_mut() = signed.url.unwrap().parse().unwrap();
+        let presigned = signer(service).presign(&request, &credentials(), HOUR, at()).unwrap();
+        *request.uri_mut() = presigned.url.unwrap().parse().unwrap();
         assert_eq!(check(&request).unwrap().payload_signed, covered);
         *request.body_mut() = b"two".to_vec();
         assert_eq!(check(&request).is_ok(), !covered);
@@ -239,9 +239,12 @@ fn a_token_is_covered_unless_it_is_added_after_signing() {
     for (token, covered) in [(TokenPlace::Signed, true), (TokenPlace::AfterSigning, false)] {
         let settings = Settings { token, ..Settings::for_service("iam") };
         let signer = Signer::with_settings(Scope::new("us-east-1", "iam"), settings);
-        let signed = signer.presign(&get("https://iam.amazonaws.com/"), &temporary, HOUR, at()).unwrap();
-        assert_eq!(signed.canonical_request.unwrap().contains("X-Amz-Security-Token=TO%2FKEN%3D"), covered);
-        let url = signed.url.unwrap();
+        let presigned = signer.presign(&get("https://iam.amazonaws.com/"), &temporary, HOUR, at()).unwrap();
+        assert_eq!(
+            presigned.canonical_request.unwrap().contains("X-Amz-Security-Token=TO%2FKEN%3D"),
+            covered
+        );
+        let url = presigned.url.unwrap();
         assert!(url.contains("&X-Amz-Security-Token=TO%2FKEN%3D&X-Amz-Signature="), "{url}");
         if covered {
             assert!(verify(&get(&url), &keys, at(), WINDOW).is_ok());
