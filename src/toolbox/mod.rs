@@ -5,6 +5,7 @@
 //! curl makes of its arguments, and the server that captures. Not here: how a scheme signs (`sign`).
 
 pub mod keys;
+pub mod raw;
 mod scheme;
 
 pub use keys::Keys;

@@ -97,10 +97,10 @@ fn every_vector_is_signed_as_recorded() {
     let vectors = Vector::all();
     assert!(vectors.len() > 10);
     for vector in vectors {
-        let signer = Signer::new(Scope::new(&vector.region, &vector.service));
+        let of_vector = Signer::new(Scope::new(&vector.region, &vector.service));
         let expires = Duration::from_secs(vector.expires);
         let signed =
-            signer.presign(&vector.request(), &vector.credentials(), expires, vector.time()).unwrap();
+            of_vector.presign(&vector.request(), &vector.credentials(), expires, vector.time()).unwrap();
         assert_eq!(signed.canonical_request.as_ref(), Some(&vector.canonical_request), "{}", vector.name);
         assert_eq!(signed.string_to_sign, vector.string_to_sign, "{}", vector.name);
         assert_eq!(signed.signature, vector.signature, "{}", vector.name);
