@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use super::{demo, plan, run, sandbox};
+use super::{demo, plan, run, sandbox, sign, verify};
 
 #[derive(Debug, clap::Parser)]
 #[command(name = "pin53", version, disable_help_subcommand = true, after_help = EXAMPLES)]
@@ -26,6 +26,12 @@ pub(super) enum Command {
     Run(run::Args),
     /// What would change; changes nothing
     Plan(plan::Args),
+    /// Sign a request: the headers to add, or the signed URL
+    #[command(hide = true)]
+    Sign(sign::Args),
+    /// Check the signature of a request
+    #[command(hide = true)]
+    Verify(verify::Args),
     /// A local AWS to try and test on
     Sandbox(sandbox::Args),
     /// The whole story on the sandbox, in a few seconds
@@ -36,7 +42,7 @@ const EXAMPLES: &str = "\
 Examples:
   pin53 --once --name vpn.example.com   pin this machine's public host name
   pin53 --name vpn.example.com          keep it pinned: `pin53 run`, the daemon
-  pin53 demo                            see it happen without an AWS account";
+  pin53 sign --help                     the signing toolbox: sign, verify";
 
 /// Reads the arguments, the program's name first.
 ///
@@ -174,9 +180,15 @@ mod tests {
 
     #[test]
     fn help_fits_a_screen_and_shows_an_example() {
-        for line in
-            ["pin53 --help", "pin53 run --help", "pin53 plan --help", "pin53 sandbox --help", "pin53 demo -h"]
-        {
+        for line in [
+            "pin53 --help",
+            "pin53 run --help",
+            "pin53 plan --help",
+            "pin53 sandbox --help",
+            "pin53 demo -h",
+            "pin53 sign --help",
+            "pin53 verify --help",
+        ] {
             let help = refused(line);
             assert!(help.lines().count() <= 40, "{line}: {} lines", help.lines().count());
             assert!(help.lines().all(|line| line.len() <= 80), "{line}");
@@ -226,7 +238,7 @@ mod tests {
         Examples:
           pin53 --once --name vpn.example.com   pin this machine's public host name
           pin53 --name vpn.example.com          keep it pinned: `pin53 run`, the daemon
-          pin53 demo                            see it happen without an AWS account
+          pin53 sign --help                     the signing toolbox: sign, verify
         ");
     }
 

@@ -12,6 +12,9 @@ mod plan;
 mod run;
 mod runtime;
 mod sandbox;
+mod sign;
+mod signing;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -46,6 +49,8 @@ fn dispatch(command: Command, env: &Env, out: &mut dyn Write, err: &mut dyn Writ
     match command {
         Command::Run(args) => run::run(&args, env, out, err),
         Command::Plan(args) => plan::run(&args, env, out, err),
+        Command::Sign(args) => sign::run(&args, env, out, err),
+        Command::Verify(args) => verify::run(&args, env, out),
         Command::Sandbox(args) => sandbox::run(args, env, out),
         Command::Demo(_) => demo::run(env, out),
     }

@@ -4,6 +4,8 @@
 //! beyond words on a terminal: schemes by name, keys from a file, requests as they stand in one, what
 //! curl makes of its arguments, and the server that captures. Not here: how a scheme signs (`sign`).
 
+pub mod aws_host;
+pub mod difference;
 pub mod keys;
 pub mod raw;
 mod scheme;
