@@ -9,12 +9,14 @@ pub mod aws3;
 pub mod azure;
 mod date;
 mod mac;
+mod percent;
 pub mod sdk_hmac;
 pub mod sigv4;
 
 use std::fmt;
 use std::time::Duration;
 
+use http::Uri;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::clock::Timestamp;
@@ -174,6 +176,21 @@ impl fmt::Debug for Rejection {
     }
 }
 
+/// The host as a client would put it into the Host header: in lower case, without the scheme's own port.
+fn host_of(uri: &Uri) -> Option<String> {
+    let mut host = uri.host().filter(|host| !host.is_empty())?.to_ascii_lowercase();
+    let default = match uri.scheme_str() {
+        Some("https") => Some(443),
+        Some("http") => Some(80),
+        _ => None,
+    };
+    if let Some(port) = uri.port().filter(|port| Some(port.as_u16()) != default) {
+        host.push(':');
+        host.push_str(port.as_str());
+    }
+    Some(host)
+}
+
 /// Refuses credentials that would garble the header they stand in.
 fn check_credentials(credentials: &Credentials) -> Result<(), Error> {
     if !stands_in_a_list(&credentials.key_id) {
@@ -311,6 +328,22 @@ mod tests {
             ["", "S", "S ", "T A=1,B=2", "S A=1", "S A=1,B=2,A=1", "S A=1,B=2,C=3", "S A=1,B=2,", "S A,B=2"]
         {
             assert_eq!(read(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_host_is_in_lower_case_and_drops_only_its_schemes_own_port() {
+        for (uri, expected) in [
+            ("https://Example.COM/", Some("example.com")),
+            ("https://example.com:443/", Some("example.com")),
+            ("http://example.com:80/", Some("example.com")),
+            ("http://example.com:443/", Some("example.com:443")),
+            ("https://localhost:8443/x", Some("localhost:8443")),
+            ("http://[::1]:4566/", Some("[::1]:4566")),
+            ("https://user:secret@example.com/", Some("example.com")),
+            ("/relative", None),
+        ] {
+            assert_eq!(host_of(&uri.parse().unwrap()).as_deref(), expected, "{uri}");
         }
     }
 }

@@ -5,11 +5,11 @@
 
 use std::ops::Range;
 
-use http::Uri;
 use http::header::{HeaderName, HeaderValue};
 
 use super::Settings;
 use crate::sign::RawPath;
+use crate::sign::percent::push_encoded;
 
 /// Headers that proxies and clients change on the way, in alphabetical order; `proxy-*` beside them
 /// (botocore, `auth.py`). `authorization` is where the signature itself goes.
@@ -125,23 +125,8 @@ impl Canonical {
     }
 }
 
-/// The host as a client would put it into the Host header: in lower case, without the scheme's own port.
-pub(super) fn host(uri: &Uri) -> Option<String> {
-    let mut host = uri.host().filter(|host| !host.is_empty())?.to_ascii_lowercase();
-    let default = match uri.scheme_str() {
-        Some("https") => Some(443),
-        Some("http") => Some(80),
-        _ => None,
-    };
-    if let Some(port) = uri.port().filter(|port| Some(port.as_u16()) != default) {
-        host.push(':');
-        host.push_str(port.as_str());
-    }
-    Some(host)
-}
-
 fn push_path(out: &mut Vec<u8>, path: &str, settings: Settings) {
-    let push = if settings.double_encode_path { push_encoded } else { push_as_it_is };
+    let push = if settings.double_encode_path { push_path_encoded } else { push_as_it_is };
     if path.is_empty() {
         out.push(b'/');
     } else if settings.normalize_path && (path.contains("//") || path.contains("/.")) {
@@ -176,35 +161,12 @@ fn push_normalized(out: &mut Vec<u8>, path: &str, push: fn(&mut Vec<u8>, &str)) 
     }
 }
 
-/// Percent-encodes everything but RFC 3986's unreserved characters, as names and values in a query are.
-pub(super) fn push_parameter(out: &mut Vec<u8>, text: &[u8]) {
-    for &byte in text {
-        push_byte(out, byte);
-    }
-}
-
 fn push_as_it_is(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Percent-encodes everything but RFC 3986's unreserved characters and the slash.
-fn push_encoded(out: &mut Vec<u8>, text: &str) {
-    for &byte in text.as_bytes() {
-        if byte == b'/' {
-            out.push(byte);
-        } else {
-            push_byte(out, byte);
-        }
-    }
-}
-
-fn push_byte(out: &mut Vec<u8>, byte: u8) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-        out.push(byte);
-    } else {
-        out.extend([b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-    }
+fn push_path_encoded(out: &mut Vec<u8>, text: &str) {
+    push_encoded(out, text.as_bytes(), b"/");
 }
 
 /// Sorts the parameters as pairs and gives each its `=`. Their text is taken as it stands: one that is
@@ -304,21 +266,5 @@ mod tests {
         assert_eq!(folded("  a\t \tb  "), "a b");
         assert_eq!(folded("\"a   b\""), "\"a b\"");
         assert_eq!(folded(" \t"), "");
-    }
-
-    #[test]
-    fn the_host_is_in_lower_case_and_drops_only_its_schemes_own_port() {
-        for (uri, expected) in [
-            ("https://Example.COM/", Some("example.com")),
-            ("https://example.com:443/", Some("example.com")),
-            ("http://example.com:80/", Some("example.com")),
-            ("http://example.com:443/", Some("example.com:443")),
-            ("https://localhost:8443/x", Some("localhost:8443")),
-            ("http://[::1]:4566/", Some("[::1]:4566")),
-            ("https://user:secret@example.com/", Some("example.com")),
-            ("/relative", None),
-        ] {
-            assert_eq!(host(&uri.parse().unwrap()).as_deref(), expected, "{uri}");
-        }
     }
 }

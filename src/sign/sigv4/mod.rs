@@ -19,7 +19,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use super::date::{self, Stamp};
 use super::mac::Hex;
 use super::{
-    Error, Signed, X_AMZ_DATE, X_AMZ_SECURITY_TOKEN, check_credentials, sensitive, stands_in_a_list,
+    Error, Signed, X_AMZ_DATE, X_AMZ_SECURITY_TOKEN, check_credentials, host_of, sensitive, stands_in_a_list,
     token_value,
 };
 use crate::clock::Timestamp;
@@ -180,7 +180,7 @@ impl Signer {
             headers.iter().filter(|(name, _)| self.signs(name, token.is_some())).map(Field::of_request),
         );
         if !headers.contains_key(http::header::HOST) {
-            host = canonical::host(request.uri()).ok_or(Error::NoHost)?;
+            host = host_of(request.uri()).ok_or(Error::NoHost)?;
             fields.push(Field { name: "host", value: host.as_bytes() });
         }
         if !dated {

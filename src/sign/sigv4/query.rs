@@ -12,7 +12,7 @@ use http::header::AUTHORIZATION;
 use percent_encoding::percent_decode_str;
 
 use super::Verified;
-use super::canonical::{self, Canonical, Field};
+use super::canonical::{Canonical, Field};
 use super::verify::{Claim, fields, matches};
 use super::{
     ALGORITHM, Settings, Signer, TokenPlace, UNSIGNED_PAYLOAD, X_AMZ_CONTENT_SHA256, is_s3, stamp,
@@ -22,8 +22,9 @@ use crate::clock::Timestamp;
 use crate::secret::{Credentials, ExposeSecret};
 use crate::sign::date::{self, Stamp};
 use crate::sign::mac::{self, Hex};
+use crate::sign::percent::push_encoded;
 use crate::sign::{
-    Error, Keys, Rejection, Signed, X_AMZ_DATE, X_AMZ_SECURITY_TOKEN, check_credentials, token_value,
+    Error, Keys, Rejection, Signed, X_AMZ_DATE, X_AMZ_SECURITY_TOKEN, check_credentials, host_of, token_value,
 };
 
 /// The longest that a URL may be good for: seven days.
@@ -77,7 +78,7 @@ impl Signer {
             .map(Field::of_request)
             .collect();
         if !headers.contains_key(http::header::HOST) {
-            host = canonical::host(uri).ok_or(Error::NoHost)?;
+            host = host_of(uri).ok_or(Error::NoHost)?;
             fields.push(Field { name: "host", value: host.as_bytes() });
         }
         let mut names: Vec<&str> = fields.iter().map(|field| field.name).collect();
@@ -140,9 +141,9 @@ fn asked_for(query: &str) -> Result<Vec<u8>, Error> {
         if !out.is_empty() {
             out.push(b'&');
         }
-        canonical::push_parameter(&mut out, &name);
+        push_encoded(&mut out, &name, b"");
         out.push(b'=');
-        canonical::push_parameter(&mut out, &decoded(value.unwrap_or_default()));
+        push_encoded(&mut out, &decoded(value.unwrap_or_default()), b"");
     }
     Ok(out)
 }
@@ -153,7 +154,7 @@ fn push(query: &mut Vec<u8>, name: &str, value: &[u8]) {
     }
     query.extend_from_slice(name.as_bytes());
     query.push(b'=');
-    canonical::push_parameter(query, value);
+    push_encoded(query, value, b"");
 }
 
 /// The parameters of a query as they stand, and `None` for a value without its `=`.
@@ -193,7 +194,7 @@ pub fn verify<B: AsRef<[u8]>>(
     }
     let claim = Claim::new(QUERY, &credential, &signed_headers, &signature)?;
     let credentials = keys(claim.key_id).ok_or_else(|| Rejection::UnknownKey(claim.key_id.to_owned()))?;
-    let host = canonical::host(request.uri());
+    let host = host_of(request.uri());
     let fields = fields(request.headers(), claim.signed_headers, host.as_deref())?;
 
     let stamp = Stamp::read(date.as_bytes()).ok_or_else(|| Rejection::BadDate {

@@ -8,13 +8,13 @@ use std::time::Duration;
 use hmac::Mac;
 use http::header::{AUTHORIZATION, HeaderMap};
 
-use super::canonical::{self, Canonical, Field};
+use super::canonical::{Canonical, Field};
 use super::{ALGORITHM, Scope, Settings, TERMINATOR, UNSIGNED_PAYLOAD, X_AMZ_CONTENT_SHA256, key};
 use crate::clock::Timestamp;
 use crate::secret::Credentials;
 use crate::sign::date::{self, Stamp};
 use crate::sign::mac::{self, Hex};
-use crate::sign::{Keys, Rejection, authorization, check_token, check_window, parameters};
+use crate::sign::{Keys, Rejection, authorization, check_token, check_window, host_of, parameters};
 
 /// Where a date is looked for.
 pub(super) const DATES: &str = "an x-amz-date or Date header";
@@ -91,7 +91,7 @@ pub fn verify<B: AsRef<[u8]>>(
     let claim = claim(headers)?;
     let credentials = keys(claim.key_id).ok_or_else(|| Rejection::UnknownKey(claim.key_id.to_owned()))?;
 
-    let host = canonical::host(request.uri());
+    let host = host_of(request.uri());
     let fields = fields(headers, claim.signed_headers, host.as_deref())?;
     let stamp = stamp(headers, claim.signed_headers)?;
     claim.check_day(&stamp)?;
