@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use super::{demo, plan, run, sandbox, sign, verify};
+use super::{capture, demo, plan, run, sandbox, sign, verify};
 
 #[derive(Debug, clap::Parser)]
 #[command(name = "pin53", version, disable_help_subcommand = true, after_help = EXAMPLES)]
@@ -32,6 +32,9 @@ pub(super) enum Command {
     /// Check the signature of a request
     #[command(hide = true)]
     Verify(verify::Args),
+    /// Show what a client really sends
+    #[command(hide = true)]
+    Capture(capture::Args),
     /// A local AWS to try and test on
     Sandbox(sandbox::Args),
     /// The whole story on the sandbox, in a few seconds
@@ -42,7 +45,7 @@ const EXAMPLES: &str = "\
 Examples:
   pin53 --once --name vpn.example.com   pin this machine's public host name
   pin53 --name vpn.example.com          keep it pinned: `pin53 run`, the daemon
-  pin53 sign --help                     the signing toolbox: sign, verify";
+  pin53 sign --help                     signing toolbox: sign, verify, capture";
 
 /// Reads the arguments, the program's name first.
 ///
@@ -188,6 +191,7 @@ mod tests {
             "pin53 demo -h",
             "pin53 sign --help",
             "pin53 verify --help",
+            "pin53 capture --help",
         ] {
             let help = refused(line);
             assert!(help.lines().count() <= 40, "{line}: {} lines", help.lines().count());
@@ -238,7 +242,7 @@ mod tests {
         Examples:
           pin53 --once --name vpn.example.com   pin this machine's public host name
           pin53 --name vpn.example.com          keep it pinned: `pin53 run`, the daemon
-          pin53 sign --help                     the signing toolbox: sign, verify
+          pin53 sign --help                     signing toolbox: sign, verify, capture
         ");
     }
 

@@ -3,6 +3,7 @@
 //! The only place that writes to standard output, and the only one that turns errors into words.
 
 mod arguments;
+mod capture;
 mod demo;
 mod engine;
 mod exit;
@@ -51,6 +52,7 @@ fn dispatch(command: Command, env: &Env, out: &mut dyn Write, err: &mut dyn Writ
         Command::Plan(args) => plan::run(&args, env, out, err),
         Command::Sign(args) => sign::run(&args, env, out, err),
         Command::Verify(args) => verify::run(&args, env, out),
+        Command::Capture(args) => capture::run(&args, env, out, err),
         Command::Sandbox(args) => sandbox::run(args, env, out),
         Command::Demo(_) => demo::run(env, out),
     }

@@ -5,6 +5,8 @@
 //! connection, and a service that answers with an error has its connection closed without an
 //! answer. Not here: what is answered.
 
+mod recorder;
+
 use std::future::{Future, poll_fn};
 use std::io;
 use std::sync::Arc;
@@ -22,12 +24,19 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::Service;
 
+pub use recorder::RawHead;
+use recorder::Recorder;
+
 /// How long requests that are being answered may take once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(1);
 /// Longest TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Pause after an `accept` that failed for want of something (descriptors, memory): at once it would fail again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where a request came from, put into its extensions by a server that records heads.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub std::net::SocketAddr);
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -36,6 +45,7 @@ pub struct Server {
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
     auto_date: bool,
+    record_heads: bool,
     connections: Arc<AtomicU64>,
 }
 
@@ -43,7 +53,7 @@ impl Server {
     /// A server of plain HTTP on `listener`.
     #[must_use]
     pub fn new(listener: TcpListener) -> Self {
-        Self { listener, tls: None, auto_date: true, connections: Arc::default() }
+        Self { listener, tls: None, auto_date: true, record_heads: false, connections: Arc::default() }
     }
 
     /// The same over TLS.
@@ -56,6 +66,12 @@ impl Server {
     #[must_use]
     pub fn without_date(self) -> Self {
         Self { auto_date: false, ..self }
+    }
+
+    /// Gives each request its [`RawHead`] and [`Peer`], and each connection one request.
+    #[must_use]
+    pub fn record_heads(self) -> Self {
+        Self { record_heads: true, ..self }
     }
 
     /// Counts accepted connections into `count`.
@@ -98,13 +114,17 @@ impl Server {
             let _ = stream.set_nodelay(true);
             let (service, stopping) = (service.clone(), stopping.clone());
             let (tls, auto_date) = (self.tls.clone(), self.auto_date);
+            if self.record_heads {
+                connections.spawn(record(stream, peer, service, auto_date, stopping));
+                continue;
+            }
             connections.spawn(async move {
                 let Some(config) = tls else {
-                    return converse(stream, service, auto_date, stopping).await;
+                    return converse(stream, service, auto_date, true, stopping).await;
                 };
                 let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
                 match tokio::time::timeout(HANDSHAKE, handshake).await {
-                    Ok(Ok(stream)) => converse(stream, service, auto_date, stopping).await,
+                    Ok(Ok(stream)) => converse(stream, service, auto_date, true, stopping).await,
                     Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
                     Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
                 }
@@ -115,8 +135,38 @@ impl Server {
     }
 }
 
-async fn converse<I, S, B>(stream: I, service: S, auto_date: bool, mut stopping: watch::Receiver<()>)
-where
+/// One request of a connection, which takes with it how it came.
+async fn record<S, B>(
+    stream: tokio::net::TcpStream,
+    peer: std::net::SocketAddr,
+    service: S,
+    auto_date: bool,
+    stopping: watch::Receiver<()>,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let head = RawHead::default();
+    let stream = Recorder { inner: stream, head: head.clone() };
+    let service = tower::util::MapRequest::new(service, move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(head.clone());
+        request.extensions_mut().insert(Peer(peer));
+        request
+    });
+    converse(stream, service, auto_date, false, stopping).await;
+}
+
+async fn converse<I, S, B>(
+    stream: I,
+    service: S,
+    auto_date: bool,
+    keep_alive: bool,
+    mut stopping: watch::Receiver<()>,
+) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
@@ -135,6 +185,7 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .auto_date_header(auto_date)
+        .keep_alive(keep_alive)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {

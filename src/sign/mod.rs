@@ -153,7 +153,7 @@ impl Rejection {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::NotSigned(_) => "not signed",
+            Self::NotSigned(_) | Self::MissingParameter("X-Amz-Signature") => "not signed",
             Self::Malformed { .. } | Self::MissingParameter(_) | Self::Repeated(_) | Self::BadDate { .. } => {
                 "malformed"
             }

@@ -5,6 +5,7 @@
 //! curl makes of its arguments, and the server that captures. Not here: how a scheme signs (`sign`).
 
 pub mod aws_host;
+pub mod capture;
 pub mod difference;
 pub mod keys;
 pub mod raw;

@@ -183,7 +183,7 @@ pub fn verify<B: AsRef<[u8]>>(
 ) -> Result<Verified, Rejection> {
     let malformed = |expected| Rejection::Malformed { header: QUERY, expected };
     let query = request.uri().query().unwrap_or_default();
-    let signature = one(query, SIGNATURE)?.ok_or(Rejection::NotSigned("X-Amz-Signature parameter of the"))?;
+    let signature = one(query, SIGNATURE)?.ok_or(Rejection::MissingParameter(SIGNATURE))?;
     let mut values = [const { String::new() }; ADDED.len()];
     for (slot, name) in values.iter_mut().zip(ADDED) {
         *slot = one(query, name)?.ok_or(Rejection::MissingParameter(name))?;
