@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use super::{capture, demo, plan, run, sandbox, sign, verify};
+use super::{capture, curl, demo, plan, run, sandbox, sign, verify};
 
 #[derive(Debug, clap::Parser)]
 #[command(name = "pin53", version, disable_help_subcommand = true, after_help = EXAMPLES)]
@@ -29,6 +29,9 @@ pub(super) enum Command {
     /// Sign a request: the headers to add, or the signed URL
     #[command(hide = true)]
     Sign(sign::Args),
+    /// curl, with its request signed
+    #[command(hide = true)]
+    Curl(curl::Args),
     /// Check the signature of a request
     #[command(hide = true)]
     Verify(verify::Args),
@@ -45,7 +48,7 @@ const EXAMPLES: &str = "\
 Examples:
   pin53 --once --name vpn.example.com   pin this machine's public host name
   pin53 --name vpn.example.com          keep it pinned: `pin53 run`, the daemon
-  pin53 sign --help                     signing toolbox: sign, verify, capture";
+  pin53 sign --help                     toolbox: sign, curl, verify, capture";
 
 /// Reads the arguments, the program's name first.
 ///
@@ -192,6 +195,7 @@ mod tests {
             "pin53 sign --help",
             "pin53 verify --help",
             "pin53 capture --help",
+            "pin53 curl --help",
         ] {
             let help = refused(line);
             assert!(help.lines().count() <= 40, "{line}: {} lines", help.lines().count());
@@ -242,7 +246,7 @@ mod tests {
         Examples:
           pin53 --once --name vpn.example.com   pin this machine's public host name
           pin53 --name vpn.example.com          keep it pinned: `pin53 run`, the daemon
-          pin53 sign --help                     signing toolbox: sign, verify, capture
+          pin53 sign --help                     toolbox: sign, curl, verify, capture
         ");
     }
 

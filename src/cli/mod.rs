@@ -4,6 +4,7 @@
 
 mod arguments;
 mod capture;
+mod curl;
 mod demo;
 mod engine;
 mod exit;
@@ -51,6 +52,7 @@ fn dispatch(command: Command, env: &Env, out: &mut dyn Write, err: &mut dyn Writ
         Command::Run(args) => run::run(&args, env, out, err),
         Command::Plan(args) => plan::run(&args, env, out, err),
         Command::Sign(args) => sign::run(&args, env, out, err),
+        Command::Curl(args) => curl::run(&args, env, out, err),
         Command::Verify(args) => verify::run(&args, env, out),
         Command::Capture(args) => capture::run(&args, env, out, err),
         Command::Sandbox(args) => sandbox::run(args, env, out),

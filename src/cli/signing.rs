@@ -112,6 +112,8 @@ pub(super) enum Error {
     },
     #[error("{}: expected {expected}", .path.display())]
     KeyFile { path: PathBuf, expected: &'static str },
+    #[error("aws3-https covers nothing but the date: expected https or a loopback address, found {0}")]
+    Plain(String),
     #[error("could not have Amazon's time")]
     AmazonDate(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -121,7 +123,7 @@ impl Error {
         match self {
             Self::Scope(..) | Self::Pointless { .. } => Exit::Usage,
             Self::NoKeys(_) | Self::Read { .. } => Exit::NotPermitted,
-            Self::KeyFile { .. } => Exit::Misconfigured,
+            Self::KeyFile { .. } | Self::Plain(_) => Exit::Misconfigured,
             Self::AmazonDate(_) => Exit::TryAgain,
         }
     }
@@ -212,6 +214,21 @@ impl SignArgs {
         let credentials = self.keys.credentials(self.scheme, env)?;
         Ok((credentials, self.time.now(env)?))
     }
+}
+
+/// Refuses to send a signature that is good for anything where it can be read.
+///
+/// # Errors
+/// When the URL is plain http to another machine.
+pub(super) fn refuse_plain(scheme: Scheme, uri: &Uri) -> Result<(), Error> {
+    let host = uri.host().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let loopback = bare.eq_ignore_ascii_case("localhost")
+        || bare.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    if scheme == Scheme::Aws3Https && uri.scheme_str() != Some("https") && !loopback {
+        return Err(Error::Plain(format!("{}://{host}", uri.scheme_str().unwrap_or_default())));
+    }
+    Ok(())
 }
 
 impl TimeArgs {

@@ -6,6 +6,7 @@
 
 pub mod aws_host;
 pub mod capture;
+pub mod curl;
 pub mod difference;
 pub mod keys;
 pub mod raw;
