@@ -114,17 +114,18 @@ impl Server {
             let _ = stream.set_nodelay(true);
             let (service, stopping) = (service.clone(), stopping.clone());
             let (tls, auto_date) = (self.tls.clone(), self.auto_date);
-            if self.record_heads {
-                connections.spawn(record(stream, peer, service, auto_date, stopping));
-                continue;
-            }
+            let record = self.record_heads;
             connections.spawn(async move {
                 let Some(config) = tls else {
-                    return converse(stream, service, auto_date, true, stopping).await;
+                    let head = RawHead::default();
+                    let origin = record.then(|| (head.clone(), Peer(peer)));
+                    let stream: Box<dyn Stream> =
+                        if record { Box::new(Recorder { inner: stream, head }) } else { Box::new(stream) };
+                    return converse(stream, service, auto_date, origin, stopping).await;
                 };
                 let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
                 match tokio::time::timeout(HANDSHAKE, handshake).await {
-                    Ok(Ok(stream)) => converse(stream, service, auto_date, true, stopping).await,
+                    Ok(Ok(stream)) => converse(Box::new(stream), service, auto_date, None, stopping).await,
                     Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
                     Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
                 }
@@ -135,39 +136,21 @@ impl Server {
     }
 }
 
-/// One request of a connection, which takes with it how it came.
-async fn record<S, B>(
-    stream: tokio::net::TcpStream,
-    peer: std::net::SocketAddr,
-    service: S,
-    auto_date: bool,
-    stopping: watch::Receiver<()>,
-) where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send,
-    S::Error: Into<BoxError>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
-    let head = RawHead::default();
-    let stream = Recorder { inner: stream, head: head.clone() };
-    let service = tower::util::MapRequest::new(service, move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(head.clone());
-        request.extensions_mut().insert(Peer(peer));
-        request
-    });
-    converse(stream, service, auto_date, false, stopping).await;
-}
+/// A connection of any kind: one type for all of them keeps the server from being compiled for each.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
-async fn converse<I, S, B>(
-    stream: I,
+impl<I: AsyncRead + AsyncWrite + Unpin + Send> Stream for I {}
+
+/// How the requests of one connection came, where that is kept.
+type Origin = Option<(RawHead, Peer)>;
+
+async fn converse<S, B>(
+    stream: Box<dyn Stream>,
     service: S,
     auto_date: bool,
-    keep_alive: bool,
+    origin: Origin,
     mut stopping: watch::Receiver<()>,
 ) where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<BoxError>,
@@ -175,8 +158,13 @@ async fn converse<I, S, B>(
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let service = service_fn(move |request| {
+    let keep_alive = origin.is_none();
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let mut service = service.clone();
+        if let Some((head, peer)) = &origin {
+            request.extensions_mut().insert(head.clone());
+            request.extensions_mut().insert(*peer);
+        }
         async move {
             poll_fn(|context| service.poll_ready(context)).await?;
             service.call(request).await

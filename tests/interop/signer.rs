@@ -13,7 +13,7 @@ use http::{HeaderName, HeaderValue, Request};
 use pin53::clock::Timestamp;
 use pin53::secret::Credentials;
 use pin53::sign::sigv4::{Payload, Scope, Settings, Signer};
-use pin53::sign::{Rejection, Signed, aws3, sigv4};
+use pin53::sign::{Rejection, Signed, aws3, azure, sdk_hmac, sigv4};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
@@ -59,6 +59,10 @@ enum Scheme {
     SigV4,
     #[serde(rename = "sigv4-query")]
     SigV4Query,
+    #[serde(rename = "azure")]
+    Azure,
+    #[serde(rename = "sdk-hmac")]
+    SdkHmac,
 }
 
 #[derive(Deserialize)]
@@ -157,6 +161,8 @@ impl Question {
                 let expires = Duration::from_secs(self.expires);
                 self.signer().presign(request, &self.credentials(), expires, time)
             }
+            Scheme::Azure => azure::sign(request, &self.credentials(), azure::Form::SharedKey, time),
+            Scheme::SdkHmac => sdk_hmac::sign(request, &self.credentials(), time),
         }
     }
 
@@ -168,6 +174,20 @@ impl Question {
                 let verified = aws3::verify(request.headers(), &keys, now, window)?;
                 let signed_at = verified.signed_at.as_second();
                 Answer::Valid { key_id: verified.key_id, signed_at, payload_signed: None }
+            }
+            Scheme::Azure => {
+                let verified = azure::verify(request, &keys, now, window)?;
+                let signed_at = verified.signed_at.as_second();
+                Answer::Valid { key_id: verified.account, signed_at, payload_signed: None }
+            }
+            Scheme::SdkHmac => {
+                let verified = sdk_hmac::verify(request, &keys, now, window)?;
+                let signed_at = verified.signed_at.as_second();
+                Answer::Valid {
+                    key_id: verified.key_id,
+                    signed_at,
+                    payload_signed: Some(verified.payload_signed),
+                }
             }
             Scheme::SigV4 | Scheme::SigV4Query => {
                 let verified = match self.scheme {
