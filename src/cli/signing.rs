@@ -67,16 +67,16 @@ pub(super) struct TimeArgs {
 // Where the keys are that aren't AWS's. A secret is never an argument.
 #[derive(Debug, clap::Args)]
 pub(super) struct KeyArgs {
-    /// azure: account [AZURE_STORAGE_ACCOUNT]
+    /// azure: account (AZURE_STORAGE_ACCOUNT)
     #[arg(long, value_name = "NAME", help_heading = "Keys")]
     pub account: Option<String>,
-    /// azure: its key, in base64 [AZURE_STORAGE_KEY]
+    /// azure: its key, in base64 (AZURE_STORAGE_KEY)
     #[arg(long, value_name = "FILE", help_heading = "Keys")]
     pub key_file: Option<PathBuf>,
-    /// sdk-hmac: app key [SDK_HMAC_KEY]
+    /// sdk-hmac: app key (SDK_HMAC_KEY)
     #[arg(long, value_name = "ID", help_heading = "Keys")]
     pub key: Option<String>,
-    /// sdk-hmac: its secret [SDK_HMAC_SECRET]
+    /// sdk-hmac: its secret (SDK_HMAC_SECRET)
     #[arg(long, value_name = "FILE", help_heading = "Keys")]
     pub secret_file: Option<PathBuf>,
 }
