@@ -11,6 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use http::header::CONTENT_LENGTH;
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::signing::{self, SignArgs};
@@ -18,7 +19,7 @@ use super::{Exit, Failure, sign};
 use crate::env::Env;
 use crate::sign::Signed;
 use crate::toolbox::Scheme;
-use crate::toolbox::curl::{self, Files, Understood};
+use crate::toolbox::curl::{self, Files, Length, Understood};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -77,16 +78,15 @@ impl Files for Machine {
 /// When the arguments aren't understood to the last, there are no keys, or there is no curl.
 pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Failure> {
     let usage = |error| Failure::new(Exit::Usage, error);
-    let understood = curl::understand(&args.arguments, &mut Machine).map_err(usage)?;
-    let uri = understood.request.uri();
-    signing::refuse_plain(args.sign.scheme, uri)?;
-    if understood.streams && args.sign.scheme == Scheme::Azure {
-        return Err(Failure::new(Exit::Usage, Error::NoLength));
+    let mut understood = curl::understand(&args.arguments, &mut Machine).map_err(usage)?;
+    signing::refuse_plain(args.sign.scheme, understood.request.uri())?;
+    if args.sign.scheme == Scheme::Azure {
+        cover_length(&mut understood)?;
     }
     if understood.extends_query && args.sign.scheme == Scheme::SigV4Query {
         return Err(Failure::new(Exit::Usage, Error::ExtendsQuery));
     }
-    let way = args.sign.signer(uri, env)?;
+    let way = args.sign.signer(understood.request.uri(), env)?;
     let (credentials, time) = args.sign.identity(env)?;
     let signed = way.sign(&understood.request, &credentials, time).map_err(signing::unsigned)?;
     if args.explain {
@@ -95,6 +95,19 @@ pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write, err: &mut dyn Wri
     out.flush().map_err(Failure::output)?;
     let error = become_curl(&args.arguments, &understood, &signed);
     Err(Failure::new(Exit::Failure, error))
+}
+
+/// Azure signs the length that curl sends, which it does for an empty body too.
+fn cover_length(understood: &mut Understood) -> Result<(), Failure> {
+    let length = understood.request.body().len();
+    match understood.length {
+        Length::Unsaid => {}
+        Length::Sent => {
+            understood.request.headers_mut().insert(CONTENT_LENGTH, length.into());
+        }
+        Length::Chunked => return Err(Failure::new(Exit::Usage, Error::NoLength)),
+    }
+    Ok(())
 }
 
 fn become_curl(arguments: &[OsString], understood: &Understood, signed: &Signed) -> Error {

@@ -4,11 +4,12 @@ import json
 import pathlib
 import re
 import shlex
+import socket
 import stat
 import subprocess
 
 import pytest
-from peers import Process, lines_until, plain_environment, run
+from peers import PATIENCE, Process, lines_until, plain_environment, run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KEYS = {
@@ -100,6 +101,44 @@ def test_curl_lists_the_zones_of_moto(pin53, moto):
     done = pin53(KEYS, "curl", "--scheme", "sigv4", "--region", "us-east-1", "--service", "route53", "--", "-sSf",
                  f"{moto.env['AWS_ENDPOINT_URL_ROUTE_53']}/2013-04-01/hostedzone")
     assert done.returncode == 0 and "ListHostedZonesResponse" in done.stdout, (done.stdout, done.stderr)
+
+
+def answered(capture, wire):
+    """The status that bytes are answered with."""
+    with socket.create_connection(("127.0.0.1", int(capture.port)), PATIENCE) as connection:
+        connection.sendall(wire)
+        return connection.makefile("rb").readline().split(b" ")[1]
+
+
+@pytest.mark.parametrize("method, scheme", [("POST", scheme) for scheme in SCHEMES if scheme != "sigv4-query"] + [("GET", "sigv4-query")])
+def test_each_byte_of_a_signed_post_and_a_presigned_get_counts(pin53, start_capture, method, scheme):
+    """Every covered byte in turn: of target and body, of what was added, and of the header that is signed."""
+    capture = start_capture(scheme)
+    body = b'{"who": "me"}' if method == "POST" else b""
+    url = capture.url + "/2014-11-13/functions/hello/invoke-async/?a=1"
+    given = {"Content-Type": "application/json", "x-ms-version": "2023-11-03"} if body else {}
+    options = [word for name, value in given.items() for word in ("--header", f"{name}: {value}")]
+    options += ["--data", body.decode()] if body else []
+    signed = json.loads(pin53(KEYS, "sign", "--scheme", scheme, "--json", *scope(scheme), *options, url).stdout)
+    target = signed["url"].removeprefix(capture.url)
+    added = dict(signed["headers"])
+    lines = [f"Host: 127.0.0.1:{capture.port}", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in (given | added).items()]
+    wire = "\r\n".join([f"{method} {target} HTTP/1.1", *lines, "", ""]).encode() + body
+    assert answered(capture, wire) == b"200", capture.captured()
+
+    # AWS3-HTTPS covers the date alone, and Azure no more than the length of the body.
+    covered = [value for name, value in added.items() if scheme != "aws3-https" or "token" not in name]
+    if scheme != "aws3-https":
+        covered += [target, *given.values()]
+    if body and scheme not in ("aws3-https", "azure"):
+        covered.append(body.decode())
+    for text in covered:
+        start = wire.index(text.encode())
+        for place in range(start, start + len(text)):
+            changed = wire[:place] + bytes([wire[place] ^ 1]) + wire[place + 1:]
+            status = answered(capture, changed)
+            assert status in (b"401", b"400"), (text, place - start, chr(changed[place]), status, capture.captured()[-1])
 
 
 def test_neither_signature_nor_token_is_among_the_arguments_or_the_environment(pin53, tmp_path):

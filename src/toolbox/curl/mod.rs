@@ -39,8 +39,19 @@ pub struct Understood {
     pub extends_query: bool,
     /// Standard input, where an argument had it read: curl has to be given it again.
     pub stdin: Option<Bytes>,
-    /// Whether the length of the body isn't sent.
-    pub streams: bool,
+    /// Whether curl says how long the body is.
+    pub length: Length,
+}
+
+/// What curl says of a body's length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// There is no body.
+    Unsaid,
+    /// `Content-Length`, for an empty body too.
+    Sent,
+    /// The body comes in chunks.
+    Chunked,
 }
 
 /// Reads what arguments name.
@@ -188,6 +199,9 @@ impl Found {
         let removes = colon.is_some() && value.is_empty();
         let name = HeaderName::from_bytes(name).map_err(|_| wrong())?;
         let forbidden = |why| Error::Forbidden { name: name.to_string(), why };
+        if name == HOST && self.headers.contains_key(HOST) {
+            return Err(forbidden("it is given twice, and curl sends one of them"));
+        }
         if NOT_BY_HAND.contains(&name.as_str()) {
             return Err(forbidden("it is the signature's or curl's own to give"));
         }
@@ -335,7 +349,9 @@ impl Reader<'_> {
         {
             given = url::with_query(&given, &data)?;
         }
-        let uri = url::read(&given, found.glob_off, found.path_as_is, found.upload.is_some())?;
+        // Where curl puts data behind the query, some versions take dot segments out all the same.
+        let path_as_is = found.path_as_is && !extends_query;
+        let uri = url::read(&given, found.glob_off, path_as_is, found.upload.is_some())?;
         let default = if found.head {
             Method::HEAD
         } else if found.upload.is_some() {
@@ -358,11 +374,16 @@ impl Reader<'_> {
         {
             found.headers.insert(HOST, host);
         }
+        let length = match (&found.upload, found.streams) {
+            (Some(_), true) => Length::Chunked,
+            (None, _) if !posts => Length::Unsaid,
+            _ => Length::Sent,
+        };
         let body = found.upload.or_else(|| found.data.map(Bytes::from)).unwrap_or_default();
         let mut request = Request::new(body);
         *request.method_mut() = found.method.unwrap_or(default);
         *request.uri_mut() = uri;
         *request.headers_mut() = found.headers;
-        Ok(Understood { request, without_url, extends_query, stdin, streams: found.streams })
+        Ok(Understood { request, without_url, extends_query, stdin, length })
     }
 }

@@ -88,6 +88,20 @@ fn the_url_can_be_taken_out_of_the_arguments_and_standard_input_given_again() {
 }
 
 #[test]
+fn what_curl_says_of_a_bodys_length_is_known() {
+    for (line, length) in [
+        ("http://h/", Length::Unsaid),
+        ("-X POST http://h/", Length::Unsaid),
+        ("-G -d a http://h/", Length::Unsaid),
+        ("-d~ http://h/", Length::Sent),
+        ("-T lines http://h/x", Length::Sent),
+        ("-T - http://h/x", Length::Chunked),
+    ] {
+        assert_eq!(understood(line).unwrap().length, length, "{line}");
+    }
+}
+
+#[test]
 fn what_cannot_be_known_is_refused_by_its_name() {
     for (line, named) in [
         ("-K file http://h/", "-K"),
@@ -105,6 +119,7 @@ fn what_cannot_be_known_is_refused_by_its_name() {
         ("-H Authorization:~x http://h/", "authorization"),
         ("-H X-Amz-Security-Token:x http://h/", "x-amz-security-token"),
         ("-H Host: http://h/", "host"),
+        ("-H Host:a -H host:b http://h/", "host"),
         ("-H nonsense http://h/", "nonsense"),
         ("-X a(b http://h/", "a(b"),
         ("http://h/{a,b}", "{a,b}"),
@@ -115,6 +130,9 @@ fn what_cannot_be_known_is_refused_by_its_name() {
         ("ftp.example.com", "another scheme"),
         ("-T lines http://h/x/", "appends"),
         ("-G -d a http://h/?", "differ"),
+        ("-G --data-urlencode a=ü http://h/", "case of escapes"),
+        ("-G -d a=%2F http://h/", "case of escapes"),
+        ("-G -d a --path-as-is http://h/a/../b", "dot segments"),
         ("--data-urlencode a~b http://h/", "space"),
         ("http://h/ http://i/", "several"),
         ("-s", "URL"),

@@ -21,6 +21,12 @@ pub(super) fn with_query(url: &OsStr, data: &[u8]) -> Result<OsString, Error> {
     if bytes.ends_with(b"?") || bytes.ends_with(b"&") || data.is_empty() {
         return Err(refused("curl's versions differ over how --get goes on from here"));
     }
+    let spelt = |escape: &[u8]| escape[0] == b'%' && escape[1..].iter().any(u8::is_ascii_alphabetic);
+    if data.windows(3).any(spelt) {
+        return Err(refused(
+            "curl's versions differ over the case of escapes behind --get: write the query out",
+        ));
+    }
     let mut whole = bytes.to_vec();
     whole.push(if bytes.contains(&b'?') { b'&' } else { b'?' });
     whole.extend_from_slice(data);
