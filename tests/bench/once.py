@@ -4,17 +4,20 @@
     cargo build --release && tests/bench/once.py [BINARY]
 
 For each case: wall and CPU time (median of the runs), peak memory, requests to either service,
-connections to Route 53, and, where valgrind is installed, instructions. Then the daemon: resident
-memory, threads, CPU, and what it asks for while nothing changes. Needs GNU time (/usr/bin/time).
+connections to Route 53, and instructions. Then the daemon: resident
+memory, threads, CPU, and what it asks for while nothing changes. Then the toolbox: what a signature
+costs as a whole process, and how many requests a second `capture` takes. Needs GNU time and valgrind.
 Ends with 1 when something that can be counted, not timed, is above its bound.
 """
 
+import concurrent.futures
 import json
 import os
 import re
 import resource
 import shlex
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -27,6 +30,7 @@ RUNS = 9
 MOST_BYTES = 5.25e6
 MOST_INSTRUCTIONS = 9e6
 MOST_MEMORY = 7  # MiB
+MOST_TO_SIGN = 3e6  # instructions
 BROKEN = []
 
 
@@ -180,6 +184,80 @@ def daemon(idle, moves, watch, names=20):
         print(f"  SIGTERM: exit {code} after {(time.perf_counter() - stop) * 1e3:.0f} ms")
 
 
+SIGNED = {
+    "aws3-https": ["https://route53.amazonaws.com/2013-04-01/hostedzone"],
+    "sigv4": ["--data", "x" * 1024, "https://route53.amazonaws.com/2013-04-01/hostedzone/Z1PA6795UKMFR9/rrset/"],
+    "sigv4-query": ["https://iam.amazonaws.com/?Action=CreateUser&UserName=NewUser&Version=2010-05-08"],
+    "azure": ["--method", "DELETE", "--header", "x-ms-version: 2023-11-03", "https://a.blob.core.windows.net/c/b"],
+    "sdk-hmac": ["--data", "x" * 1024, "https://service.region.example.com/v1/things"],
+}
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AZURE_STORAGE_ACCOUNT": "a",
+    "AZURE_STORAGE_KEY": "c2VjcmV0",
+    "SDK_HMAC_KEY": "key",
+    "SDK_HMAC_SECRET": "secret",
+}
+
+
+def sign():
+    """`pin53 sign` as a whole process, in each scheme."""
+    print("\npin53 sign:")
+    for scheme, arguments in SIGNED.items():
+        command = [BINARY, "sign", "--scheme", scheme, *arguments]
+
+        def spent(prefix=()):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run([*prefix, *command], env=os.environ | KEYS, check=True, stdout=subprocess.DEVNULL)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+        cpu = statistics.median(spent() for _ in range(4 * RUNS))
+        with tempfile.NamedTemporaryFile("r") as log:
+            spent(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={log.name}"])
+            counted = int(re.search(r"Collected : (\d+)", log.read())[1])
+        bound(f"sign, {scheme}: instructions", counted, MOST_TO_SIGN)
+        print(f"  {scheme:12} CPU {cpu * 1e3:.1f} ms, {counted / 1e6:.2f} M instructions")
+
+
+def capture(clients=8, each=250, stalled=100):
+    """`pin53 capture` that checks what arrives, while some connections stay half a request long."""
+    with tempfile.TemporaryDirectory() as root:
+        log = os.path.join(root, "log")
+        command = [BINARY, "capture", "--json", "--log", log, "--scheme", "sdk-hmac"]
+        process = subprocess.Popen(command, env=os.environ | KEYS, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        url = process.stderr.readline().split()[-1]
+        address = (url.split("/")[2].split(":")[0], int(url.rsplit(":", 1)[1]))
+        signed = subprocess.run([BINARY, "sign", "--scheme", "sdk-hmac", url + "/"], env=os.environ | KEYS, capture_output=True, text=True)
+        wire = f"GET / HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\n".encode() + signed.stdout.replace("\n", "\r\n").encode() + b"\r\n"
+        held = [socket.create_connection(address) for _ in range(stalled)]
+        for connection in held:
+            connection.sendall(wire[:30])
+
+        def ask(_):
+            answers = 0
+            for _ in range(each):
+                with socket.create_connection(address, 10) as connection:
+                    connection.sendall(wire)
+                    answers += connection.makefile("rb").readline().startswith(b"HTTP/1.1 200 ")
+            return answers
+
+        started, start = cpu_of(process.pid), time.perf_counter()
+        with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+            answered = sum(pool.map(ask, range(clients)))
+        took, cpu = time.perf_counter() - start, cpu_of(process.pid) - started
+        memory = resident(process.pid)
+        process.terminate()
+        process.wait()
+        asked = clients * each
+        with open(log) as lines:
+            logged = sum('"valid":true' in line for line in lines)
+        print(f"\npin53 capture, {clients} clients, {stalled} stalled: {asked} signed requests, {answered} taken, {logged} logged;")
+        print(f"  {asked / took:.0f} a second, CPU {cpu / asked * 1e3:.2f} ms each, {memory} MiB resident")
+        bound("capture: requests that were not taken and logged", 2 * asked - answered - logged, 0)
+
+
 def status_of(pid, field):
     with open(f"/proc/{pid}/status") as lines:
         return re.search(rf"{field}:\s+(\d+)", lines.read())[1]
@@ -208,6 +286,8 @@ def main():
     start = time.perf_counter()
     subprocess.run([BINARY, "demo"], check=True, stdout=subprocess.DEVNULL)
     print(f"\ndemo: {time.perf_counter() - start:.1f} s")
+    sign()
+    capture()
     daemon(idle=30, moves=0, watch=5)
     daemon(idle=10, moves=50, watch=1)
     for broken in BROKEN:

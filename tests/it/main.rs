@@ -6,5 +6,6 @@ mod binary;
 mod daemon;
 mod documents;
 mod floors;
+mod fuzz;
 mod house;
 mod once;
