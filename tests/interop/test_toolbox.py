@@ -91,16 +91,35 @@ def test_what_is_signed_is_taken_and_refused_with_one_byte_changed(pin53, start_
 
 
 @pytest.mark.parametrize("scheme", ("aws3-https", "sigv4"))
-def test_curl_lists_the_zones_of_the_sandbox(pin53, sandbox, scheme):
+def test_curl_lists_a_zone_of_the_sandbox(pin53, sandbox, scheme):
     scoped = ("--region", "us-east-1", "--service", "route53") if scheme == "sigv4" else ()
-    done = pin53(sandbox.env, "curl", "--scheme", scheme, *scoped, "--", "-sSf", f"{sandbox.api}/2013-04-01/hostedzone")
-    assert done.returncode == 0 and "<Name>example.com.</Name>" in done.stdout, (done.stdout, done.stderr)
+
+    def curl(path):
+        done = pin53(sandbox.env, "curl", "--scheme", scheme, *scoped, "--", "-sSf", f"{sandbox.api}/2013-04-01{path}")
+        assert done.returncode == 0, (done.stdout, done.stderr)
+        return done.stdout
+
+    zones = curl("/hostedzone")
+    assert "<Name>example.com.</Name>" in zones
+    zone = re.search("<Id>(/hostedzone/[^<]+)</Id>", zones)[1]
+    assert "<Type>SOA</Type>" in curl(f"{zone}/rrset?name=example.com&type=SOA&maxitems=1")
 
 
-def test_curl_lists_the_zones_of_moto(pin53, moto):
-    done = pin53(KEYS, "curl", "--scheme", "sigv4", "--region", "us-east-1", "--service", "route53", "--", "-sSf",
-                 f"{moto.env['AWS_ENDPOINT_URL_ROUTE_53']}/2013-04-01/hostedzone")
-    assert done.returncode == 0 and "ListHostedZonesResponse" in done.stdout, (done.stdout, done.stderr)
+def test_curl_makes_and_lists_a_zone_of_moto(pin53, moto):
+    base = f"{moto.env['AWS_ENDPOINT_URL_ROUTE_53']}/2013-04-01"
+    wish = ('<CreateHostedZoneRequest xmlns="https://route53.amazonaws.com/doc/2013-04-01/">'
+            "<Name>curl.example</Name><CallerReference>curl</CallerReference></CreateHostedZoneRequest>")
+
+    def curl(*arguments):
+        done = pin53(KEYS, "curl", "--scheme", "sigv4", "--region", "us-east-1", "--service", "route53", "--", "-sSf", *arguments)
+        assert done.returncode == 0, (done.stdout, done.stderr)
+        return done.stdout
+
+    made = curl("-H", "Content-Type: text/xml", "-d", wish, f"{base}/hostedzone")
+    zone = re.search("<Id>(/hostedzone/[^<]+)</Id>", made)[1]
+    assert "<Name>curl.example.</Name>" in curl(f"{base}/hostedzone")
+    listed = curl(f"{base}{zone}/rrset")
+    assert "ListResourceRecordSetsResponse" in listed and "<Type>SOA</Type>" in listed
 
 
 def answered(capture, wire):
