@@ -147,7 +147,9 @@ fn mangled() -> impl Strategy<Value = (Scheme, Vec<u8>)> {
     let scheme = prop::sample::select(&Scheme::ALL[..]);
     (scheme, prop::collection::vec(mangle(), 1..5)).prop_map(|(scheme, done)| {
         let mut text = wire(scheme);
-        done.iter().for_each(|mangle| mangle.apply(&mut text));
+        for mangle in &done {
+            mangle.apply(&mut text);
+        }
         (scheme, text)
     })
 }
