@@ -20,7 +20,7 @@ use pin53::env::Env;
 use pin53::imds::{self, Imds};
 use pin53::reconcile::{Mode, Parts, Reconciler};
 use pin53::sandbox::{InProcess, Operation, World};
-use pin53::source::Source;
+use pin53::source::{Source, Sources};
 use pin53::state::State;
 use pin53::transport::Meter;
 
@@ -90,7 +90,7 @@ fn reconciler(world: &Arc<World>) -> Reconciler {
         patience: daemon::PATIENCE,
     });
     let rule = Rule {
-        name: Name::parse("vpn.example.com").expect("a name"),
+        name: Name::parse("vpn.example.com").expect("a name").into(),
         rtype: RecordType::Cname,
         sources: vec![Source::Imds],
         ttl: Ttl::new(60).expect("a TTL"),
@@ -99,5 +99,12 @@ fn reconciler(world: &Arc<World>) -> Reconciler {
         allow_private: false,
     };
     let client = Arc::new(client.expect("a client"));
-    Reconciler::new(Parts { rules: vec![rule], imds, client, state, requests, mode: Mode::Act })
+    Reconciler::new(Parts {
+        rules: vec![rule],
+        sources: Sources::new(imds),
+        client,
+        state,
+        requests,
+        mode: Mode::Act,
+    })
 }

@@ -13,9 +13,8 @@ use tokio::time::Instant;
 use crate::apply::{Followed, follow};
 use crate::causes::with_causes;
 use crate::dns::ZoneId;
-use crate::reconcile::{Due, GRACE, Reading, Reconciler};
+use crate::reconcile::{Due, GRACE, Look, Reading, Reconciler};
 use crate::report::{self, Class, Entry, Outcome, Round};
-use crate::source::Observation;
 
 /// For how long one of the daemon's calls is attempted again. It comes back by itself, and what
 /// goes wrong in one zone must not keep it from looking after the others.
@@ -84,10 +83,10 @@ struct Daemon {
 
 /// What the daemon knows of one rule between rounds.
 struct Watched {
-    /// What the sources said at the last look.
-    observed: Option<Observation>,
-    /// What they said when they last said what should be there.
-    known: Option<Observation>,
+    /// What was seen at the last look.
+    seen: Option<Look>,
+    /// What was seen when it last told what should be, and where.
+    known: Option<Look>,
     /// That has changed since it was last acted on.
     moved: bool,
     /// A round is under way for it.
@@ -138,15 +137,15 @@ impl Daemon {
         }
         // The next look is counted from this one's beginning, unless it takes longer than that.
         let next = Instant::now() + self.settings.watch;
-        let observations = if self.watched.iter().all(|watched| watched.observed.is_none()) {
+        let looks = if self.watched.iter().all(|watched| watched.seen.is_none()) {
             // The first time, credentials are read beside the address.
-            tokio::join!(self.reconciler.observe(), self.reconciler.client().prepare()).0
+            tokio::join!(self.reconciler.look(), self.reconciler.client().prepare()).0
         } else {
-            self.reconciler.observe().await
+            self.reconciler.look().await
         };
         self.next_look = next.max(Instant::now());
-        for (watched, observation) in self.watched.iter_mut().zip(observations) {
-            watched.take_in(observation);
+        for (watched, look) in self.watched.iter_mut().zip(looks) {
+            watched.take_in(look);
         }
     }
 
@@ -155,9 +154,10 @@ impl Daemon {
         let now = Instant::now();
         let mut rounds: BTreeMap<(Option<ZoneId>, Reading), Vec<Due>> = BTreeMap::new();
         for (rule, watched) in self.watched.iter_mut().enumerate() {
-            if let Some((reading, observation)) = watched.start(now) {
-                let zone = self.reconciler.zone_of(rule);
-                rounds.entry((zone, reading)).or_default().push(Due { rule, observation });
+            if let Some((reading, look)) = watched.start(now) {
+                let due = Due { rule, look };
+                let zone = self.reconciler.zone_of(&due);
+                rounds.entry((zone, reading)).or_default().push(due);
             }
         }
         for ((_, reading), due) in rounds {
@@ -222,7 +222,7 @@ impl Daemon {
 impl Watched {
     fn new(now: Instant) -> Self {
         Self {
-            observed: None,
+            seen: None,
             known: None,
             moved: false,
             busy: false,
@@ -235,7 +235,7 @@ impl Watched {
     }
 
     fn is_known(&self) -> bool {
-        matches!(self.observed, Some(Observation::Known(_)))
+        self.seen.as_ref().is_some_and(Look::is_known)
     }
 
     /// When a round is to be started for it, without another look.
@@ -243,24 +243,30 @@ impl Watched {
         (!self.busy && self.is_known()).then_some(self.due)
     }
 
-    fn take_in(&mut self, observation: Observation) {
-        let observed = self.observed.insert(observation);
-        if matches!(observed, Observation::Known(_)) {
-            let before = self.known.replace(observed.clone());
-            self.moved |= before.is_some_and(|before| before != *observed);
+    fn take_in(&mut self, look: Look) {
+        let seen = self.seen.insert(look);
+        if seen.is_known() {
+            let before = self.known.replace(seen.clone());
+            if let Some(Look { key: Ok(old), .. }) = &before
+                && let Ok(new) = &seen.key
+                && old != new
+            {
+                report::log_renamed(old, new);
+            }
+            self.moved |= before.is_some_and(|before| before != *seen);
         }
     }
 
     /// Whether a round is due, and on what it is to build.
-    fn start(&mut self, now: Instant) -> Option<(Reading, Observation)> {
-        let observation = self.observed.clone()?;
+    fn start(&mut self, now: Instant) -> Option<(Reading, Look)> {
+        let look = self.seen.clone()?;
         // Where nothing is known, a round says so, and asks nothing of Route 53.
         if self.busy || (self.is_known() && !self.moved && self.due > now) {
             return None;
         }
         self.busy = true;
         let acts = self.is_known() && std::mem::take(&mut self.moved);
-        Some((if acts { Reading::Remembered } else { Reading::Fresh }, observation))
+        Some((if acts { Reading::Remembered } else { Reading::Fresh }, look))
     }
 
     /// Logs what is new about an entry, and decides when the record is due again.
@@ -273,7 +279,7 @@ impl Watched {
         }
         self.said = Some(entry.clone());
         // Nothing was asked of Route 53: the record is due when it was.
-        if entry.outcome == Outcome::Left {
+        if entry.outcome == Outcome::Left || !due.look.is_known() {
             return;
         }
         let now = Instant::now();
@@ -295,7 +301,7 @@ impl Watched {
             Class::TryAgain | Class::Other => self.failures = self.failures.saturating_add(1),
         }
         // What the sources said meanwhile doesn't wait.
-        let moved = self.moved && self.known.as_ref() != Some(&due.observation);
+        let moved = self.moved && self.known.as_ref() != Some(&due.look);
         self.moved = moved;
         self.due = if moved { now } else { now + pause };
     }
@@ -318,18 +324,24 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dns::{Name, RecordType, Value};
+    use crate::dns::{Name, RecordKey, RecordType, Value};
+    use crate::source::Observation;
 
     const RHYTHM: Settings = Settings { watch: Duration::from_secs(5), interval: Duration::from_secs(300) };
     const NOTHING: Cost = Cost { requests: 0, denied: 0 };
 
-    fn known(value: &str) -> Observation {
-        Observation::Known(vec![Value::parse(RecordType::Cname, value).unwrap()])
+    fn look(observation: Observation) -> Look {
+        let name = Name::parse("vpn.example.com").unwrap();
+        Look { key: Ok(RecordKey::simple(name, RecordType::Cname)), observation }
+    }
+
+    fn known(value: &str) -> Look {
+        look(Observation::Known(vec![Value::parse(RecordType::Cname, value).unwrap()]))
     }
 
     fn entry(outcome: Outcome) -> Entry {
         Entry {
-            name: Name::parse("vpn.example.com").unwrap(),
+            name: "vpn.example.com".to_owned(),
             rtype: RecordType::Cname,
             outcome,
             before: None,
@@ -347,12 +359,12 @@ mod tests {
     async fn a_move_is_not_forgotten_over_a_moment_in_which_nothing_is_known() {
         let now = Instant::now();
         let mut watched = Watched::new(now);
-        let due = |observation| Due { rule: 0, observation };
+        let due = |look| Due { rule: 0, look };
         watched.take_in(known("a.example.net"));
         assert_eq!(watched.start(now), Some((Reading::Fresh, known("a.example.net"))));
 
         watched.take_in(known("b.example.net"));
-        let silent = Observation::Unknown("silent".to_owned());
+        let silent = look(Observation::Unknown("silent".to_owned()));
         watched.take_in(silent.clone());
         watched.settle(&due(known("a.example.net")), &entry(Outcome::Changed), RHYTHM, NOTHING);
         assert_eq!(watched.start(now), Some((Reading::Fresh, silent.clone())));
@@ -371,11 +383,11 @@ mod tests {
         watched.start(now);
         let denied = Entry { class: Class::NotPermitted, ..entry(Outcome::Failed) };
         let spent = Cost { requests: 3, denied: 3 };
-        watched.settle(&Due { rule: 0, observation: known("a.example.net") }, &denied, RHYTHM, spent);
-        let silent = Observation::Unknown("silent".to_owned());
+        watched.settle(&Due { rule: 0, look: known("a.example.net") }, &denied, RHYTHM, spent);
+        let silent = look(Observation::Unknown("silent".to_owned()));
         watched.take_in(silent.clone());
         assert!(watched.start(now).is_some());
-        watched.settle(&Due { rule: 0, observation: silent }, &entry(Outcome::Left), RHYTHM, NOTHING);
+        watched.settle(&Due { rule: 0, look: silent }, &entry(Outcome::Left), RHYTHM, NOTHING);
         watched.take_in(known("a.example.net"));
         assert_eq!(watched.start(now + Duration::from_secs(14 * 60)), None);
     }

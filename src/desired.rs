@@ -5,13 +5,14 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use crate::aws::route53::ZoneChoice;
-use crate::dns::{Name, RecordSet, RecordType, Ttl, Value};
+use crate::dns::{Name, RecordKey, RecordSet, RecordType, Ttl, Value};
+use crate::pattern::{Facts, Item, Pattern, Unrendered};
 use crate::source::{Observation, Source};
 
 /// One record to keep, as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    pub name: Name,
+    pub name: Pattern<Name>,
     pub rtype: RecordType,
     /// Asked in this order; the first that answers counts.
     pub sources: Vec<Source>,
@@ -34,23 +35,42 @@ pub enum Wish {
 }
 
 impl Rule {
-    /// What this rule wants, given what its sources said.
+    /// The items of the metadata that its texts are made of.
+    pub fn items(&self) -> impl Iterator<Item = &Item> {
+        self.name.items()
+    }
+
+    /// Which record it is for, given what the metadata says.
+    ///
+    /// # Errors
+    /// When an item isn't known, or makes no name that may stand where this one has to.
+    pub fn key(&self, facts: &Facts) -> Result<RecordKey, Unrendered> {
+        let name = self.name.render(facts)?;
+        match &self.zone {
+            ZoneChoice::Named(zone) if !name.is_within(zone) => {
+                Err(Unrendered::Unfit(format!("{name} doesn't lie in the zone {zone}")))
+            }
+            _ => Ok(RecordKey::simple(name, self.rtype)),
+        }
+    }
+
+    /// What this rule wants for its record, given what its sources said.
     #[must_use]
-    pub fn wish(&self, observation: &Observation) -> Wish {
+    pub fn wish(&self, key: &RecordKey, observation: &Observation) -> Wish {
         let values = match observation {
             Observation::Known(values) => values,
             Observation::KnownNone(why) | Observation::Unknown(why) => return Wish::Untouched(why.clone()),
         };
-        if let Some(fault) = values.iter().find_map(|value| self.fault_of(value)) {
+        if let Some(fault) = values.iter().find_map(|value| self.fault_of(&key.name, value)) {
             return Wish::Implausible(fault);
         }
         let values = values.iter().map(ToString::to_string).collect();
-        Wish::Present(RecordSet::simple(self.name.clone(), self.rtype, self.ttl, values))
+        Wish::Present(RecordSet::simple(key.name.clone(), key.rtype, self.ttl, values))
     }
 
-    fn fault_of(&self, value: &Value) -> Option<String> {
+    fn fault_of(&self, own: &Name, value: &Value) -> Option<String> {
         match value {
-            Value::Host(name) if *name == self.name => Some(format!("{name} would point at itself")),
+            Value::Host(name) if name == own => Some(format!("{name} would point at itself")),
             Value::Host(_) => None,
             address => {
                 let address = address.address()?;
@@ -135,7 +155,7 @@ mod tests {
 
     fn rule(rtype: RecordType) -> Rule {
         Rule {
-            name: Name::parse("vpn.example.com").unwrap(),
+            name: Name::parse("vpn.example.com").unwrap().into(),
             rtype,
             sources: vec![Source::Imds],
             ttl: Ttl::new(60).unwrap(),
@@ -145,6 +165,10 @@ mod tests {
         }
     }
 
+    fn wish(rule: &Rule, observation: &Observation) -> Wish {
+        rule.wish(&rule.key(&Facts::default()).unwrap(), observation)
+    }
+
     fn known(rtype: RecordType, text: &str) -> Observation {
         Observation::Known(vec![Value::parse(rtype, text).unwrap()])
     }
@@ -152,13 +176,13 @@ mod tests {
     #[test]
     fn what_is_unknown_or_none_leaves_the_record_alone() {
         for observation in [Observation::Unknown("why".into()), Observation::KnownNone("why".into())] {
-            assert_eq!(rule(RecordType::Cname).wish(&observation), Wish::Untouched("why".into()));
+            assert_eq!(wish(&rule(RecordType::Cname), &observation), Wish::Untouched("why".into()));
         }
     }
 
     #[test]
     fn a_cname_to_itself_is_refused() {
-        let wish = rule(RecordType::Cname).wish(&known(RecordType::Cname, "VPN.example.com."));
+        let wish = wish(&rule(RecordType::Cname), &known(RecordType::Cname, "VPN.example.com."));
         assert!(matches!(wish, Wish::Implausible(_)));
     }
 
@@ -176,21 +200,21 @@ mod tests {
             "100.64.0.1",
         ];
         for address in unroutable {
-            let wish = rule(RecordType::A).wish(&known(RecordType::A, address));
+            let wish = wish(&rule(RecordType::A), &known(RecordType::A, address));
             assert!(matches!(wish, Wish::Implausible(_)), "{address}");
         }
         for address in ["::", "::1", "fe80::1", "ff02::1", "fd00:ec2::254", "::ffff:10.0.0.1"] {
-            let wish = rule(RecordType::Aaaa).wish(&known(RecordType::Aaaa, address));
+            let wish = wish(&rule(RecordType::Aaaa), &known(RecordType::Aaaa, address));
             assert!(matches!(wish, Wish::Implausible(_)), "{address}");
         }
         for address in ["198.51.100.7", "100.128.0.1", "172.32.0.1"] {
             assert!(
-                matches!(rule(RecordType::A).wish(&known(RecordType::A, address)), Wish::Present(_)),
+                matches!(wish(&rule(RecordType::A), &known(RecordType::A, address)), Wish::Present(_)),
                 "{address}"
             );
         }
         let v6 = known(RecordType::Aaaa, "2600:1f18::7");
-        assert!(matches!(rule(RecordType::Aaaa).wish(&v6), Wish::Present(_)));
+        assert!(matches!(wish(&rule(RecordType::Aaaa), &v6), Wish::Present(_)));
     }
 
     #[test]
@@ -199,7 +223,7 @@ mod tests {
             Rule { allow_private: true, ..rule(RecordType::A) },
             Rule { private: true, ..rule(RecordType::A) },
         ] {
-            assert!(matches!(asked.wish(&known(RecordType::A, "10.0.0.1")), Wish::Present(_)));
+            assert!(matches!(wish(&asked, &known(RecordType::A, "10.0.0.1")), Wish::Present(_)));
         }
     }
 }

@@ -39,7 +39,7 @@
 //! source   aws   sandbox   toolbox      the edges of the world
 //! imds                        the metadata service, for source and aws
 //! sign   transport   listen   how a request is signed, leaves, comes in
-//! state                       what is remembered from run to run
+//! state   pattern             what is remembered from run to run; texts with metadata in them
 //! dns   clock   secret   env   template   causes      nouns; no I/O but their own
 //! ```
 //!
@@ -60,6 +60,7 @@ pub mod dns;
 pub mod env;
 pub mod imds;
 pub mod listen;
+pub mod pattern;
 pub mod plan;
 pub mod reconcile;
 pub mod report;

@@ -235,7 +235,7 @@ impl Story<'_> {
 
     fn settings(&self) -> config::Settings {
         let rule = Rule {
-            name: self.name.clone(),
+            name: self.name.clone().into(),
             rtype: RecordType::Cname,
             sources: vec![Source::Imds],
             ttl: self.ttl,

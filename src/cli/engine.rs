@@ -19,6 +19,7 @@ use crate::env::Env;
 use crate::imds::{self, Imds};
 use crate::reconcile::{Mode, Parts, Reconciler};
 use crate::report::{self, Class, Round};
+use crate::source::Sources;
 use crate::state::State;
 use crate::transport::{self, HttpClient, Meter, TrustedRoots};
 
@@ -76,7 +77,8 @@ pub(super) fn reconciler(
     if let Ok(uri) = endpoint.url.parse::<Uri>() {
         tokio::spawn(async move { to_route53.preconnect(&uri).await });
     }
-    Ok(Reconciler::new(Parts { rules: settings.rules.clone(), imds, client, state, requests, mode }))
+    let sources = Sources::new(imds);
+    Ok(Reconciler::new(Parts { rules: settings.rules.clone(), sources, client, state, requests, mode }))
 }
 
 /// Resolves at the first SIGTERM or SIGINT.

@@ -8,6 +8,7 @@ use ::config::Value;
 use super::read::{self, Reading, ZoneText};
 use super::{Overrides, Settings};
 use crate::dns::{Name, RecordType, Ttl};
+use crate::pattern::Pattern;
 use crate::source::Source;
 
 /// What every variable of pin53's begins with.
@@ -33,7 +34,7 @@ pub(super) struct Key<T: 'static> {
 /// A record's settings on their way to a rule.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
-    pub name: Option<Name>,
+    pub name: Option<Pattern<Name>>,
     pub rtype: Option<RecordType>,
     pub sources: Option<Vec<Source>>,
     pub ttl: Option<Ttl>,
@@ -55,7 +56,7 @@ pub(super) const SETTINGS: &[Key<Settings>] = &[
 
 #[rustfmt::skip]
 pub(super) const RECORD: &[Key<Draft>] = &[
-    of_record("name", |d, v| put(&mut d.name, read::name(v).map(Some))).option("--name", |o| &o.name),
+    of_record("name", |d, v| put(&mut d.name, read::name_pattern(v).map(Some))).option("--name", |o| &o.name),
     of_record("type", |d, v| put(&mut d.rtype, read::record_type(v).map(Some))).option("--type", |o| o.rtype.as_slice()),
     of_record("source", |d, v| put(&mut d.sources, read::one_or_more(v, |v| read::parsed(v, "a source")).map(Some))).option("--source", |o| &o.source),
     of_record("ttl", |d, v| put(&mut d.ttl, read::ttl(v).map(Some))).option("--ttl", |o| o.ttl.as_slice()),

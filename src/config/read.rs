@@ -14,6 +14,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::{LogFormat, Wait};
 use crate::dns::{Name, RecordType, Ttl, ZoneId};
+use crate::pattern::Pattern;
 
 static DURATIONS: SpanParser = SpanParser::new();
 
@@ -126,13 +127,22 @@ pub(super) fn one_or_more<T>(value: &Value, item: impl Fn(&Value) -> Reading<T>)
 /// DNS allows any byte in a label, and [`Name`] any ASCII character. Written plainly those are a slip (a
 /// list in one string, words in braces, a URL) and would be published as such, so they have to be escaped.
 pub(super) fn name(value: &Value) -> Reading<Name> {
-    const EXPECTED: &str = "a domain name";
-    let text = text(value, EXPECTED)?;
+    plain_name(text(value, A_NAME)?)
+}
+
+/// A name that may hold words in braces.
+pub(super) fn name_pattern(value: &Value) -> Reading<Pattern<Name>> {
+    Pattern::parse(text(value, A_NAME)?, plain_name).map_err(|error| error.to_string())
+}
+
+const A_NAME: &str = "a domain name";
+
+fn plain_name(text: &str) -> Reading<Name> {
     let plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*' | '.' | '\\') || !c.is_ascii();
     match text.chars().find(|&c| !plain(c)) {
-        Some(odd) => Err(format!("expected {EXPECTED}, found '{text}', in which '{odd}' is not escaped")),
-        None => parsed(value, EXPECTED),
+        Some(odd) => Err(format!("expected {A_NAME}, found '{text}', in which '{odd}' is not escaped")),
+        None => text.parse().map_err(|error| format!("{error}")),
     }
 }
 

@@ -9,7 +9,8 @@ use super::keys::{Draft, RECORD, RECORDS};
 use super::layers::Layers;
 use super::read::ZoneText;
 use crate::desired::{Rule, ZoneChoice};
-use crate::dns::{RecordType, Ttl};
+use crate::dns::{Name, RecordType, Ttl};
+use crate::pattern::Pattern;
 use crate::source::Source;
 
 /// Follows a moved machine within a minute, and is what a resolver asks for again as often as that.
@@ -57,7 +58,7 @@ fn rule(record: &Value, i: usize, layers: &Layers, faults: &mut Faults) -> Optio
         fault(record, "name", "expected a domain name, found nothing".to_owned());
     }
     if let (Some(name), Some(ZoneText::Name(zone))) = (&draft.name, &draft.zone)
-        && !name.is_within(zone)
+        && !may_lie_within(name, zone)
     {
         let text = format!("expected a zone that {name} lies in, found '{zone}'");
         fault(at(record, "zone"), "zone", text);
@@ -80,6 +81,17 @@ fn rule(record: &Value, i: usize, layers: &Layers, faults: &mut Faults) -> Optio
         private: draft.private,
         allow_private: draft.allow_private,
     })
+}
+
+/// Where the name depends on the metadata, what stands behind its last word tells as much as can be told.
+fn may_lie_within(name: &Pattern<Name>, zone: &Name) -> bool {
+    match name {
+        Pattern::Plain(name) => name.is_within(zone),
+        Pattern::Worded(parts) => {
+            let tail = parts.tail().split_once('.').and_then(|(_, tail)| Name::parse(tail).ok());
+            tail.is_none_or(|tail| tail.is_within(zone) || zone.is_within(&tail))
+        }
+    }
 }
 
 /// The value of a record's key, or else the record.

@@ -63,7 +63,9 @@ fn a_name_alone_is_enough() {
     Settings {
         rules: [
             Rule {
-                name: Name(vpn.example.com),
+                name: Plain(
+                    Name(vpn.example.com),
+                ),
                 rtype: Cname,
                 sources: [
                     Imds,
@@ -118,14 +120,14 @@ fn every_key_of_the_file_is_read() {
     assert_eq!(settings.state_dir, Some(PathBuf::from("/srv/pin53")));
     assert_eq!(settings.signing, Signing::SigV4);
     let [wildcard, other] = settings.rules.as_slice() else { panic!("expected two rules") };
-    assert_eq!(wildcard.name, name("*.example.com"));
+    assert_eq!(wildcard.name, name("*.example.com").into());
     assert_eq!(wildcard.rtype, RecordType::Aaaa);
     assert_eq!(wildcard.sources, [Source::ImdsPath("ipv6".to_owned()), Source::Imds]);
     assert_eq!(wildcard.ttl.seconds(), 30);
     assert_eq!(wildcard.zone, ZoneChoice::Named(name("example.com")));
     assert!(wildcard.private);
     assert!(wildcard.allow_private);
-    assert_eq!(other.name, name("*.example.org"));
+    assert_eq!(other.name, name("*.example.org").into());
     assert_eq!(other.zone, ZoneChoice::Id(ZoneId::parse("Z1PA6795UKMFR9").unwrap()));
 }
 
@@ -229,7 +231,7 @@ fn names_on_the_command_line_set_the_records_of_the_file_aside() {
     let settings = etc.load(&named("other.example.com"), &Env::default()).unwrap();
     assert_eq!(settings.interval, Duration::from_secs(60));
     assert_eq!(
-        settings.rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(),
+        settings.rules.iter().map(|rule| rule.name.to_string()).collect::<Vec<_>>(),
         ["other.example.com"]
     );
 }
@@ -239,7 +241,7 @@ fn names_in_the_environment_are_separated_by_commas_and_share_their_settings() {
     let env = env([("PIN53_NAME", "a.example.com, b.example.com,"), ("PIN53_TYPE", "A"), ("PIN53_TTL", "5")]);
     let rules = bare(&Overrides::default(), &env).unwrap().rules;
     assert_eq!(
-        rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(),
+        rules.iter().map(|rule| rule.name.to_string()).collect::<Vec<_>>(),
         ["a.example.com", "b.example.com"]
     );
     assert!(rules.iter().all(|rule| rule.rtype == RecordType::A && rule.ttl.seconds() == 5));
@@ -248,7 +250,7 @@ fn names_in_the_environment_are_separated_by_commas_and_share_their_settings() {
 #[test]
 fn names_of_options_replace_names_of_the_environment() {
     let rules = bare(&named("a.example.com"), &env([("PIN53_NAME", "b.example.com")])).unwrap().rules;
-    assert_eq!(rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(), ["a.example.com"]);
+    assert_eq!(rules.iter().map(|rule| rule.name.to_string()).collect::<Vec<_>>(), ["a.example.com"]);
 }
 
 #[test]
@@ -286,7 +288,7 @@ fn values_that_can_not_be_are_all_told_at_once() {
         "interval = 300\nwatch = '500ms'\nwait = '5'\nstate = ''\n[aws]\nsigning = 'sigv2'\n\
          [[record]]\nname = 'a..example.com'\ntype = 'MX'\nttl = '1m'\nprivate = 'perhaps'\n\
          [[record]]\nsource = []\nzone = 'not a zone'\nttl = -1\n\
-         [[record]]\nname = '{{ instance_id }}.example.com'\nsource = ['imds', 'magic']\nttl = 1.5\n\
+         [[record]]\nname = '{{ instanceid }}.example.com'\nsource = ['imds', 'magic']\nttl = 1.5\n\
          [[record]]\nname = ['a.example.com', 'b.example.com']\nzone = { id = 'Z1' }\n\
          [[record]]\nname = 'a.example.com'\nzone = 'example.org'\n",
     );
@@ -304,7 +306,7 @@ fn values_that_can_not_be_are_all_told_at_once() {
     /etc/pin53/pin53.toml: record[1].ttl: expected a TTL of 0 to 2147483647 seconds, found '-1'
     /etc/pin53/pin53.toml: record[1].zone: expected a zone's id (Z1PA6795UKMFR9) or name, found 'not a zone'
     /etc/pin53/pin53.toml: record[1].name: expected a domain name, found nothing
-    /etc/pin53/pin53.toml: record[2].name: expected a domain name, found '{{ instance_id }}.example.com', in which '{' is not escaped
+    /etc/pin53/pin53.toml: record[2].name: expected instance_id, region, availability_zone, hostname or tags.KEY in braces, found 'instanceid'; the nearest is 'instance_id'
     /etc/pin53/pin53.toml: record[2].source: expected a source (imds, imds:PATH), found 'magic'
     /etc/pin53/pin53.toml: record[2].ttl: expected a TTL in seconds, found 1.5
     /etc/pin53/pin53.toml: record[3].name: expected a domain name, found a list
@@ -416,6 +418,27 @@ fn a_name_and_type_may_be_given_once() {
     insta::assert_snapshot!(file(twice).unwrap_err(), @"/etc/pin53/pin53.toml: record[1].name: expected each name and type once, found a.example.com CNAME again");
     let two_types = twice.replace("cname", "aaaa");
     assert_eq!(file(&two_types).unwrap().rules.len(), 2);
+}
+
+#[test]
+fn a_name_may_hold_words_of_the_metadata() {
+    let named = |name: &str, zone: &str| {
+        file(&format!("[[record]]\nname = '{name}'\nzone = '{zone}'\n"))
+            .map(|mut settings| settings.rules.swap_remove(0).name.to_string())
+    };
+    let shown = "{{ tags.Role }}-{{ region }}.example.com";
+    assert_eq!(named("{{tags.Role}}-{{region}}.example.com", "example.com").as_deref(), Ok(shown));
+    assert!(named("a.{{ tags.Stage }}.example.com", "prod.example.com").is_ok(), "perhaps it lies within");
+    assert!(named("a.{{ tags.Stage }}.example.com", "example.org").is_err());
+    insta::assert_snapshot!(named("{{ tag.Role }}.example.com", "Z1PA6795UKMFR9").unwrap_err(), @"/etc/pin53/pin53.toml: record[0].name: expected instance_id, region, availability_zone, hostname or tags.KEY in braces, found 'tag.Role'; the nearest is 'tags.Role'");
+    insta::assert_snapshot!(named("{{ region }} .example.com", "Z1PA6795UKMFR9").unwrap_err(), @"/etc/pin53/pin53.toml: record[0].name: expected a domain name, found 'x .example.com', in which ' ' is not escaped ('x' for what the metadata says)");
+    let twice =
+        "[[record]]\nname = '{{region}}.example.com'\n[[record]]\nname = '{{ region }}.example.com'\n";
+    assert!(
+        file(twice)
+            .unwrap_err()
+            .contains("each name and type once, found {{ region }}.example.com CNAME again")
+    );
 }
 
 #[test]

@@ -166,6 +166,14 @@ impl Imds {
     /// # Errors
     /// When that could not be found out, after a few attempts.
     pub async fn item(&self, path: &str) -> Result<Option<String>, Error> {
+        Ok(self.text(path).await?.filter(|text| !text.is_empty()))
+    }
+
+    /// The same, but an empty item is one: a tag may have no value.
+    ///
+    /// # Errors
+    /// As [`Imds::item`].
+    pub async fn text(&self, path: &str) -> Result<Option<String>, Error> {
         if self.settings.disabled {
             return Err(Error::Disabled);
         }
@@ -194,8 +202,7 @@ impl Imds {
                 StatusCode::OK => {
                     let text =
                         std::str::from_utf8(answer.body()).map_err(|_| Error::NotText(path.to_owned()))?;
-                    let text = text.trim();
-                    return Ok((!text.is_empty()).then(|| text.to_owned()));
+                    return Ok(Some(text.trim().to_owned()));
                 }
                 StatusCode::NOT_FOUND => return Ok(None),
                 StatusCode::UNAUTHORIZED if !renewed => {

@@ -2,6 +2,7 @@
 //!
 //! When rounds happen is the caller's: [`Reconciler::once`] for a single one, `daemon` for many.
 
+mod look;
 mod once;
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,13 +15,14 @@ use crate::apply::{Applied, apply};
 use crate::aws::route53::{self, Age, Change, Client, Kind, LostAnswer, ZoneFinder};
 use crate::causes::with_causes;
 use crate::desired::{Rule, Wish};
-use crate::dns::{RecordKey, RecordSet, ZoneId};
-use crate::imds::Imds;
+use crate::dns::{RecordKey, RecordSet, RecordType, ZoneId};
+use crate::pattern::Unrendered;
 use crate::plan::{Current, Plan, diff};
 use crate::report::{Class, Entry, Failure, Outcome, Round, Values};
-use crate::source::{self, Observation, Wanted};
+use crate::source::Sources;
 use crate::state::State;
 
+pub use look::Look;
 pub use once::{Ended, GRACE, Wait, unless_stopped};
 
 /// So often somebody else may be faster before a record is left for the next round.
@@ -47,30 +49,32 @@ pub enum Reading {
 /// Keeps some records as their rules want them.
 pub struct Reconciler {
     rules: Vec<Rule>,
-    imds: Arc<Imds>,
+    sources: Sources,
     client: Arc<Client>,
     state: Arc<State>,
     requests: Arc<AtomicU64>,
     mode: Mode,
     /// Each record as last read or written.
     confirmed: Mutex<HashMap<RecordKey, RecordSet>>,
-    /// How far each record has come in the round that is under way.
-    progress: Mutex<HashMap<RecordKey, Stage>>,
+    /// How far each rule has come in the round that is under way, by its place.
+    progress: Mutex<HashMap<usize, Stage>>,
     /// Held by who reads and changes a zone.
     gates: Mutex<HashMap<ZoneId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
-/// How far a record has come in a round.
+/// How far a rule has come in a round.
 enum Stage {
-    /// A change is on its way.
-    Sent,
+    /// It is known what this record should be.
+    Wished(RecordKey),
+    /// A change of it is on its way.
+    Sent(RecordKey),
     Settled(Box<Entry>),
 }
 
 /// What a reconciler is made of.
 pub struct Parts {
     pub rules: Vec<Rule>,
-    pub imds: Arc<Imds>,
+    pub sources: Sources,
     pub client: Arc<Client>,
     pub state: Arc<State>,
     /// Counts the requests of every transport involved.
@@ -78,18 +82,21 @@ pub struct Parts {
     pub mode: Mode,
 }
 
-/// A rule that is looked after in this round, with what its sources said.
+/// A rule that is looked after in this round, with what was seen when it was looked at.
 #[derive(Debug, Clone)]
 pub struct Due {
     /// The rule's place in [`Reconciler::rules`].
     pub rule: usize,
-    pub observation: Observation,
+    pub look: Look,
 }
 
 /// A record on its way through a round.
 #[derive(Clone)]
 struct Item<'a> {
+    /// Its place in the report.
     place: usize,
+    /// Its rule's place among the rules.
+    index: usize,
     rule: &'a Rule,
     wish: RecordSet,
     zone: Age,
@@ -106,10 +113,10 @@ struct Settled<'a> {
 impl Reconciler {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { rules, imds, client, state, requests, mode } = parts;
+        let Parts { rules, sources, client, state, requests, mode } = parts;
         Self {
             rules,
-            imds,
+            sources,
             client,
             state,
             requests,
@@ -136,21 +143,15 @@ impl Reconciler {
 
     /// The zone of a rule's record, where it is known without asking.
     #[must_use]
-    pub fn zone_of(&self, rule: usize) -> Option<ZoneId> {
-        let rule = self.rules.get(rule)?;
-        self.client.known_zone(&rule.name, &rule.zone, rule.private).map(|found| found.id)
+    pub fn zone_of(&self, due: &Due) -> Option<ZoneId> {
+        let rule = self.rules.get(due.rule)?;
+        let key = due.look.key.as_ref().ok()?;
+        self.client.known_zone(&key.name, &rule.zone, rule.private).map(|found| found.id)
     }
 
     fn gate(&self, zone: &ZoneId) -> Arc<tokio::sync::Mutex<()>> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(gates.entry(zone.clone()).or_default())
-    }
-
-    /// Looks at the sources of every rule.
-    pub async fn observe(&self) -> Vec<Observation> {
-        let wanted: Vec<Wanted<'_>> =
-            self.rules.iter().map(|rule| Wanted { rtype: rule.rtype, sources: &rule.sources }).collect();
-        source::observe(&self.imds, &wanted).await
     }
 
     /// Reconciles the rules that are due, each zone's in one batch, and reports in the order given.
@@ -159,16 +160,21 @@ impl Reconciler {
         let mut items = Vec::new();
         for (place, due) in due.iter().enumerate() {
             let Some(rule) = self.rules.get(due.rule) else { continue };
-            self.progress().remove(&RecordKey::simple(rule.name.clone(), rule.rtype));
-            match rule.wish(&due.observation) {
-                Wish::Present(wish) => items.push(Item { place, rule, wish, zone: Age::Fresh }),
-                Wish::Untouched(why) => {
-                    entries.insert(place, untouched(rule, Outcome::Left, Class::TryAgain, why));
-                }
-                Wish::Implausible(why) => {
-                    entries.insert(place, untouched(rule, Outcome::Refused, Class::Refused, why));
-                }
-            }
+            self.progress().remove(&due.rule);
+            let entry = match &due.look.key {
+                Ok(key) => match rule.wish(key, &due.look.observation) {
+                    Wish::Present(wish) => {
+                        self.progress().insert(due.rule, Stage::Wished(key.clone()));
+                        items.push(Item { place, index: due.rule, rule, wish, zone: Age::Fresh });
+                        continue;
+                    }
+                    Wish::Untouched(why) => left(&key.name, key.rtype, why),
+                    Wish::Implausible(why) => refused(&key.name, key.rtype, why),
+                },
+                Err(Unrendered::Unknown(why)) => left(&rule.name, rule.rtype, why.clone()),
+                Err(Unrendered::Unfit(why)) => refused(&rule.name, rule.rtype, why.clone()),
+            };
+            entries.insert(place, entry);
         }
         // A zone id that is remembered may be out of date, or another account's: then it is looked up, once.
         let mut retried = false;
@@ -176,7 +182,7 @@ impl Reconciler {
             let settled = self.settle_all(std::mem::take(&mut items), reading).await;
             for Settled { item, entry, doubt } in settled {
                 if doubt && !retried {
-                    self.client.forget_zone(&item.rule.name, &item.rule.zone, item.rule.private);
+                    self.client.forget_zone(&item.wish.name, &item.rule.zone, item.rule.private);
                     items.push(item);
                 } else {
                     entries.insert(item.place, entry);
@@ -188,9 +194,10 @@ impl Reconciler {
             tracing::warn!("{}", with_causes(&error));
         }
         let mut progress = self.progress();
-        for entry in entries.values() {
-            let key = RecordKey::simple(entry.name.clone(), entry.rtype);
-            progress.insert(key, Stage::Settled(Box::new(entry.clone())));
+        for (place, entry) in &entries {
+            if let Some(due) = due.get(*place) {
+                progress.insert(due.rule, Stage::Settled(Box::new(entry.clone())));
+            }
         }
         Round { entries: entries.into_values().collect(), requests: self.requests() }
     }
@@ -204,12 +211,12 @@ impl Reconciler {
         let mut blocked: Option<Failure> = None;
         for mut item in items {
             if let Some(failure) = &blocked
-                && self.client.known_zone(&item.rule.name, &item.rule.zone, item.rule.private).is_none()
+                && self.client.known_zone(&item.wish.name, &item.rule.zone, item.rule.private).is_none()
             {
                 settled.push(item.failed(failure));
                 continue;
             }
-            match finder.find(&item.rule.name, &item.rule.zone, item.rule.private).await {
+            match finder.find(&item.wish.name, &item.rule.zone, item.rule.private).await {
                 Ok(found) => {
                     item.zone = found.age;
                     zones.entry(found.id).or_default().push(item);
@@ -248,7 +255,7 @@ impl Reconciler {
                 match diff(&item.wish, &current) {
                     Plan::Nothing => settled.push(self.unchanged(item, &current)),
                     Plan::Refused(why) => {
-                        let entry = untouched(item.rule, Outcome::Refused, Class::Refused, why);
+                        let entry = refused(&item.wish.name, item.wish.rtype, why);
                         settled.push(Settled { item, entry, doubt: false });
                     }
                     Plan::Changes(changes) if self.mode == Mode::Say => {
@@ -262,15 +269,15 @@ impl Reconciler {
             }
             let changes: Vec<Change> = batch.iter().flat_map(|(_, changes)| changes).cloned().collect();
             for (item, _) in &batch {
-                self.progress().insert(item.wish.key(), Stage::Sent);
+                self.progress().insert(item.index, Stage::Sent(item.wish.key()));
             }
             match apply(&self.client, zone, &changes).await {
                 Applied::Accepted(info) => {
                     for (item, changes) in batch {
                         self.confirm(&item.wish, Some(&item.wish));
-                        let key = item.wish.key();
+                        let index = item.index;
                         let done = item.changed(Outcome::Changed, before(&changes), Some(info.id.clone()));
-                        self.progress().insert(key, Stage::Settled(Box::new(done.entry.clone())));
+                        self.progress().insert(index, Stage::Settled(Box::new(done.entry.clone())));
                         settled.push(done);
                     }
                     return settled;
@@ -331,7 +338,7 @@ impl Reconciler {
                 items.push(item);
                 continue;
             }
-            match self.client.occupant(zone, &item.rule.name, item.rule.rtype).await {
+            match self.client.occupant(zone, &item.wish.name, item.wish.rtype).await {
                 Ok(set) => {
                     sets.extend(set);
                     items.push(item);
@@ -365,7 +372,7 @@ impl Reconciler {
         for (item, changes) in batch {
             let reason = match &blind {
                 Some(reason) => String::clone(reason),
-                None => match self.client.occupant(zone, &item.rule.name, item.rule.rtype).await {
+                None => match self.client.occupant(zone, &item.wish.name, item.wish.rtype).await {
                     Ok(Some(set)) if set.is_equivalent(&item.wish) => {
                         self.confirm(&item.wish, Some(&set));
                         settled.push(item.changed(Outcome::Changed, before(&changes), None));
@@ -400,13 +407,13 @@ impl Reconciler {
     }
 
     fn unchanged<'a>(&self, item: Item<'a>, current: &Current) -> Settled<'a> {
-        let set = current.at(&item.rule.name).iter().find(|set| set.rtype == item.rule.rtype);
+        let set = current.at(&item.wish.name).iter().find(|set| set.rtype == item.wish.rtype);
         self.confirm(&item.wish, set);
         let values = set.and_then(Values::of).or_else(|| Values::of(&item.wish));
         let entry = Entry {
             before: values.clone(),
             after: values,
-            ..blank(item.rule, Outcome::Unchanged, Class::Fine)
+            ..blank(&item.wish.name, item.wish.rtype, Outcome::Unchanged, Class::Fine)
         };
         Settled { item, entry, doubt: false }
     }
@@ -418,7 +425,7 @@ impl Reconciler {
         };
     }
 
-    fn progress(&self) -> std::sync::MutexGuard<'_, HashMap<RecordKey, Stage>> {
+    fn progress(&self) -> std::sync::MutexGuard<'_, HashMap<usize, Stage>> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -434,7 +441,7 @@ impl<'a> Item<'a> {
             hint: failure.hint.clone(),
             request_id: failure.request_id.clone(),
             topic: failure.topic.clone(),
-            ..blank(self.rule, failure.outcome, failure.class)
+            ..blank(&self.wish.name, self.wish.rtype, failure.outcome, failure.class)
         };
         let doubt = match self.zone {
             Age::Fresh => false,
@@ -446,7 +453,8 @@ impl<'a> Item<'a> {
 
     fn changed(self, outcome: Outcome, before: Option<Values>, change_id: Option<String>) -> Settled<'a> {
         let after = Values::of(&self.wish);
-        let entry = Entry { before, after, change_id, ..blank(self.rule, outcome, Class::Fine) };
+        let blank = blank(&self.wish.name, self.wish.rtype, outcome, Class::Fine);
+        let entry = Entry { before, after, change_id, ..blank };
         Settled { item: self, entry, doubt: false }
     }
 }
@@ -473,14 +481,18 @@ fn concerns_all(error: &route53::Error) -> bool {
     }
 }
 
-fn untouched(rule: &Rule, outcome: Outcome, class: Class, why: String) -> Entry {
-    Entry { reason: Some(why), ..blank(rule, outcome, class) }
+fn left(name: &impl ToString, rtype: RecordType, why: String) -> Entry {
+    Entry { reason: Some(why), ..blank(name, rtype, Outcome::Left, Class::TryAgain) }
 }
 
-fn blank(rule: &Rule, outcome: Outcome, class: Class) -> Entry {
+fn refused(name: &impl ToString, rtype: RecordType, why: String) -> Entry {
+    Entry { reason: Some(why), ..blank(name, rtype, Outcome::Refused, Class::Refused) }
+}
+
+fn blank(name: &impl ToString, rtype: RecordType, outcome: Outcome, class: Class) -> Entry {
     Entry {
-        name: rule.name.clone(),
-        rtype: rule.rtype,
+        name: name.to_string(),
+        rtype,
         outcome,
         before: None,
         after: None,

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::{Due, Mode, Reading, Reconciler, Stage, blank};
+use super::{Due, Look, Mode, Reading, Reconciler, Stage, blank};
 use crate::apply::{Followed, follow};
 use crate::desired::Rule;
-use crate::dns::RecordKey;
 use crate::report::{Class, Entry, Failure, Outcome, Round};
 use crate::source::Observation;
 
@@ -76,12 +75,8 @@ impl Reconciler {
     pub async fn once(&self, wait: Wait) -> Round {
         // Credentials come from the same service as the address: they are read side by side, and
         // what is wrong with them shows when they are used.
-        let (observations, ()) = tokio::join!(self.observe_briefly(), self.client.prepare());
-        let due: Vec<Due> = observations
-            .into_iter()
-            .enumerate()
-            .map(|(rule, observation)| Due { rule, observation })
-            .collect();
+        let (looks, ()) = tokio::join!(self.look_briefly(), self.client.prepare());
+        let due: Vec<Due> = looks.into_iter().enumerate().map(|(rule, look)| Due { rule, look }).collect();
         let mut round = self.round(&due, Reading::Fresh).await;
         if let (Mode::Act, Wait::For(patience)) = (self.mode, wait) {
             self.follow_all(&mut round, patience).await;
@@ -94,12 +89,13 @@ impl Reconciler {
     #[must_use]
     pub fn broken_off(&self) -> Round {
         let progress = self.progress();
-        let entry = |rule: &Rule| {
-            let stopped = |outcome, reason: &str| Entry {
+        let entry = |(index, rule): (usize, &Rule)| {
+            let stopped = |name: String, outcome, reason: &str| Entry {
                 reason: Some(reason.to_owned()),
-                ..blank(rule, outcome, Class::TryAgain)
+                ..blank(&name, rule.rtype, outcome, Class::TryAgain)
             };
-            match progress.get(&RecordKey::simple(rule.name.clone(), rule.rtype)) {
+            let undecided = |name| stopped(name, Outcome::Left, "stopped before anything was decided");
+            match progress.get(&index) {
                 Some(Stage::Settled(entry)) if entry.change_id.is_some() => Entry {
                     outcome: Outcome::Unconfirmed,
                     class: Class::TryAgain,
@@ -107,23 +103,27 @@ impl Reconciler {
                     ..Entry::clone(entry)
                 },
                 Some(Stage::Settled(entry)) => Entry::clone(entry),
-                Some(Stage::Sent) => stopped(Outcome::Unconfirmed, "stopped while a change was on its way"),
-                None => stopped(Outcome::Left, "stopped before anything was decided"),
+                Some(Stage::Sent(key)) => {
+                    let reason = "stopped while a change was on its way";
+                    stopped(key.name.to_string(), Outcome::Unconfirmed, reason)
+                }
+                Some(Stage::Wished(key)) => undecided(key.name.to_string()),
+                None => undecided(rule.name.to_string()),
             }
         };
-        Round { entries: self.rules.iter().map(entry).collect(), requests: self.requests() }
+        Round { entries: self.rules.iter().enumerate().map(entry).collect(), requests: self.requests() }
     }
 
-    async fn observe_briefly(&self) -> Vec<Observation> {
-        let mut observations = self.observe().await;
+    async fn look_briefly(&self) -> Vec<Look> {
+        let mut looks = self.look().await;
         for pause in LOOKS {
-            if !observations.iter().any(|observation| matches!(observation, Observation::KnownNone(_))) {
+            if !looks.iter().any(|look| matches!(look.observation, Observation::KnownNone(_))) {
                 break;
             }
             tokio::time::sleep(pause).await;
-            observations = self.observe().await;
+            looks = self.look().await;
         }
-        observations
+        looks
     }
 
     async fn follow_all(&self, round: &mut Round, patience: Duration) {

@@ -1,6 +1,7 @@
 //! Decisions as log lines.
 
 use super::{Class, Entry, line};
+use crate::dns::RecordKey;
 
 /// Logs what was decided about a record: once, by whoever keeps track of what was said already.
 pub fn log_decision(entry: &Entry) {
@@ -26,4 +27,12 @@ pub fn log_in_sync(change: &str) {
 /// Logs that a change isn't known to have reached them.
 pub fn log_not_in_sync(change: &str, why: &str) {
     tracing::warn!(change, "change {change} was taken, but is not known to be on all name servers: {why}");
+}
+
+/// Logs that a rule's name comes out as another one now, and what becomes of the record at the old one.
+pub fn log_renamed(old: &RecordKey, new: &RecordKey) {
+    tracing::warn!(
+        name = new.name.as_str(),
+        "{old} is now {new}: the record at the old name is left as it is"
+    );
 }

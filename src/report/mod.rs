@@ -7,11 +7,11 @@ mod text;
 use crate::aws::credentials;
 use crate::aws::route53::{self, Kind};
 use crate::causes::with_causes;
-use crate::dns::{Name, RecordSet, RecordType, Ttl};
+use crate::dns::{RecordSet, RecordType, Ttl};
 use crate::transport;
 
 pub use json::json;
-pub use log::{log_decision, log_in_sync, log_not_in_sync};
+pub use log::{log_decision, log_in_sync, log_not_in_sync, log_renamed};
 pub use text::line;
 
 /// What came of one record.
@@ -90,7 +90,8 @@ fn without_dot(rtype: RecordType, value: &str) -> String {
 /// One record in a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    pub name: Name,
+    /// As it is known, or else as it is configured.
+    pub name: String,
     pub rtype: RecordType,
     pub outcome: Outcome,
     /// What was there, where it is known.

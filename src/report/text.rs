@@ -33,7 +33,7 @@ fn list(values: &Values) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dns::{Name, RecordType, Ttl};
+    use crate::dns::{RecordType, Ttl};
     use crate::report::Class;
 
     #[test]
@@ -43,7 +43,7 @@ mod tests {
         };
         let entry = |outcome, before, after, reason: Option<&str>| {
             line(&Entry {
-                name: Name::parse("*.Example.com.").unwrap(),
+                name: "*.example.com".to_owned(),
                 rtype: RecordType::Cname,
                 outcome,
                 before,

@@ -1,4 +1,4 @@
-//! Where a record's value comes from.
+//! Where a record's value comes from, and the metadata that its name is made of.
 //!
 //! A look ends in one of three ways, and *unknown* is never *none*.
 
@@ -6,10 +6,14 @@ mod imds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::join_all;
 
 use crate::causes::with_causes;
 use crate::dns::{RecordType, Value};
 use crate::imds::{Error, Imds};
+use crate::pattern::{Fact, Facts, Item};
 
 /// A place to look for a value. One variant for each kind, as users write them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -72,15 +76,56 @@ pub struct Wanted<'a> {
     pub sources: &'a [Source],
 }
 
-/// Looks at the sources of each record, reading each item once.
-pub async fn observe(metadata: &Imds, wanted: &[Wanted<'_>]) -> Vec<Observation> {
-    let mut items: BTreeSet<&str> = BTreeSet::new();
-    for record in wanted {
-        items.extend(record.sources.iter().map(|source| source.item(record.rtype)));
+/// Whoever looks at sources.
+pub struct Sources {
+    metadata: Arc<Imds>,
+    /// Items for names that stay the same, as once read.
+    lasting: Mutex<BTreeMap<Item, String>>,
+}
+
+impl Sources {
+    #[must_use]
+    pub fn new(metadata: Arc<Imds>) -> Self {
+        Self { metadata, lasting: Mutex::default() }
     }
-    let reading = items.into_iter().map(|item| async move { (item, metadata.item(item).await) });
-    let read: BTreeMap<_, _> = futures_util::future::join_all(reading).await.into_iter().collect();
-    wanted.iter().map(|record| first_known(record, &read)).collect()
+
+    /// Looks at the sources of each record, reading each item once.
+    pub async fn look(&self, wanted: &[Wanted<'_>]) -> Vec<Observation> {
+        let mut items: BTreeSet<&str> = BTreeSet::new();
+        for record in wanted {
+            items.extend(record.sources.iter().map(|source| source.item(record.rtype)));
+        }
+        let reading = items.into_iter().map(|item| async move { (item, self.metadata.item(item).await) });
+        let read: BTreeMap<_, _> = join_all(reading).await.into_iter().collect();
+        wanted.iter().map(|record| first_known(record, &read)).collect()
+    }
+
+    /// What the metadata says of some items. What stays the same is read once.
+    pub async fn facts(&self, items: BTreeSet<&Item>) -> Facts {
+        let reading = items.into_iter().map(|item| async move { (item.clone(), self.fact(item).await) });
+        join_all(reading).await.into_iter().collect()
+    }
+
+    async fn fact(&self, item: &Item) -> Fact {
+        if let Some(text) = self.lasting().get(item) {
+            return Fact::Known(text.clone());
+        }
+        match self.metadata.text(&item.path()).await {
+            Ok(Some(text)) if item.is_lasting() && text.is_empty() => Fact::Absent,
+            Ok(Some(text)) => {
+                if item.is_lasting() {
+                    self.lasting().insert(item.clone(), text.clone());
+                }
+                Fact::Known(text)
+            }
+            Ok(None) => Fact::Absent,
+            Err(error) => Fact::Unread(with_causes(&error)),
+        }
+    }
+
+    fn lasting(&self) -> std::sync::MutexGuard<'_, BTreeMap<Item, String>> {
+        self.lasting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The first source that knows something; where none does, the first that could not be read.

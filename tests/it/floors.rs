@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// From the ground up. A module imports from floors below its own, never from beside or above.
 const FLOORS: &[&[&str]] = &[
     &["causes", "clock", "dns", "env", "secret", "template"],
-    &["state"],
+    &["pattern", "state"],
     &["listen", "sign", "transport"],
     &["imds"],
     &["aws", "sandbox", "source", "toolbox"],

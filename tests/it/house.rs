@@ -16,7 +16,7 @@ use pin53::imds::{self, Imds};
 use pin53::reconcile::{Mode, Parts, Reconciler, Wait};
 use pin53::report::{Entry, Outcome, Round, line};
 use pin53::sandbox::{InProcess, Operation, Side, World};
-use pin53::source::Source;
+use pin53::source::{Source, Sources};
 use pin53::state::State;
 use pin53::transport::{Meter, Transport};
 
@@ -63,7 +63,7 @@ pub(crate) fn name(text: &str) -> Name {
 
 pub(crate) fn cname(at: &str) -> Rule {
     Rule {
-        name: name(at),
+        name: name(at).into(),
         rtype: RecordType::Cname,
         sources: vec![Source::Imds],
         ttl: Ttl::new(60).unwrap(),
@@ -109,7 +109,7 @@ impl House {
         });
         Reconciler::new(Parts {
             rules: rules.to_vec(),
-            imds,
+            sources: Sources::new(imds),
             client: Arc::new(client.unwrap()),
             state: Arc::clone(&self.state),
             requests,

@@ -8,4 +8,5 @@ mod documents;
 mod floors;
 mod fuzz;
 mod house;
+mod names;
 mod once;

@@ -341,12 +341,12 @@ async fn a_clock_that_went_wrong_is_put_right_and_the_request_signed_again_once(
             ]);
             let house = House { env, ..house };
             let reconciler = house.reconciler(&[cname("vpn.example.com")]);
-            reconciler.observe().await;
+            reconciler.look().await;
             house.world.inject(Fault::Clock(off));
-            let observation = reconciler.observe().await.swap_remove(0);
+            let look = reconciler.look().await.swap_remove(0);
             house.world.inject(Fault::Clock(SignedDuration::ZERO));
             house.world.forget_requests();
-            let due = Due { rule: 0, observation };
+            let due = Due { rule: 0, look };
             let round = reconciler.round(&[due], Reading::Fresh).await;
             assert_eq!(outcomes(&round), [Outcome::Changed], "{off} {signing:?}: {round:?}");
             assert_eq!(house.requests(), (0, 4), "one refused for its date, and three");
@@ -367,10 +367,10 @@ async fn expired_credentials_are_replaced_once() {
 async fn a_metadata_token_that_is_refused_is_renewed() {
     let house = house();
     let reconciler = house.reconciler(&[cname("vpn.example.com")]);
-    reconciler.observe().await;
+    reconciler.look().await;
     house.world.inject(Fault::ImdsToken.times(1));
     house.world.forget_requests();
-    assert!(matches!(reconciler.observe().await[0], pin53::source::Observation::Known(_)));
+    assert!(reconciler.look().await[0].is_known());
     assert_eq!(house.requests().0, 3, "the refusal, a new token, and the item");
 }
 
@@ -914,8 +914,8 @@ async fn changes_to_one_zone_never_overlap() {
     let house = house();
     house.world.set_latency("aws=300ms".parse::<Latency>().unwrap());
     let reconciler = house.reconciler(&[cname("a.example.com"), cname("b.example.com")]);
-    let observations = reconciler.observe().await;
-    let due = |rule: usize| [Due { rule, observation: observations[rule].clone() }];
+    let looks = reconciler.look().await;
+    let due = |rule: usize| [Due { rule, look: looks[rule].clone() }];
     let (first, second) = (due(0), due(1));
     let (a, b) =
         tokio::join!(reconciler.round(&first, Reading::Fresh), reconciler.round(&second, Reading::Fresh));
