@@ -37,7 +37,7 @@
 //! plan
 //! desired      the stages: each sees only those under it
 //! source   aws   sandbox   toolbox      the edges of the world
-//! imds                        the metadata service, for source and aws
+//! imds   dns_client           the metadata service, for source and aws; questions to DNS servers
 //! sign   transport   listen   how a request is signed, leaves, comes in
 //! state   pattern             what is remembered from run to run; texts with metadata in them
 //! dns   clock   secret   env   template   causes      nouns; no I/O but their own
@@ -57,6 +57,7 @@ pub mod config;
 pub mod daemon;
 pub mod desired;
 pub mod dns;
+pub mod dns_client;
 pub mod env;
 pub mod imds;
 pub mod listen;

@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::Instant;
 
 use crate::dns::{Name, RecordType};
+use crate::transport::Way;
 
 use super::dns_zone::{Code, Reply, Rows, lookup};
 use super::value::{rdata, to_wire, wire_type};
@@ -25,13 +26,6 @@ const LIFETIME: Duration = Duration::from_secs(10);
 
 /// Pause after a socket's failure: at once it would fail again.
 const PAUSE: Duration = Duration::from_millis(10);
-
-/// By which way a question came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    Udp,
-    Tcp,
-}
 
 impl World {
     /// Answers a DNS message; `None` for what no answer is due to.

@@ -3,6 +3,8 @@
 //! A request looks to the world as it would when it came over a socket, and what comes back, or
 //! doesn't, is what the real transport would make of it.
 
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, Uri};
 
-use crate::transport::{BoxFuture, Error, Transport};
+use crate::transport::{BoxFuture, Datagrams, Error, Transport, Way};
 
 use super::answer::Answer;
 use super::log::Side;
@@ -100,6 +102,36 @@ impl InProcess {
 impl Transport for InProcess {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
         Box::pin(self.exchange(request))
+    }
+}
+
+/// The first two bytes of the addresses of Route 53's name servers; the others are the number in their names.
+const NAME_SERVERS: [u8; 2] = [205, 251];
+
+/// The name servers of the world's zones, at addresses that go with their names.
+impl Datagrams for InProcess {
+    fn exchange(&self, server: SocketAddr, message: Vec<u8>, way: Way) -> BoxFuture<'_, io::Result<Vec<u8>>> {
+        Box::pin(async move {
+            let ours = matches!(server.ip(), IpAddr::V4(v4) if v4.octets()[..2] == NAME_SERVERS);
+            match self.world.answer_dns(&message, way) {
+                Some(answer) if ours && server.port() == 53 => Ok(answer),
+                _ => std::future::pending().await,
+            }
+        })
+    }
+
+    fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
+        let known =
+            self.world.lock().zones.values().any(|zone| zone.delegation().iter().any(|ns| ns == host));
+        let number = host.strip_prefix("ns-").and_then(|rest| rest.split('.').next()?.parse::<u16>().ok());
+        let found = match number {
+            Some(number) if known => {
+                let ([a, b], [c, d]) = (NAME_SERVERS, number.to_be_bytes());
+                Ok(vec![Ipv4Addr::new(a, b, c, d).into()])
+            }
+            _ => Err(io::ErrorKind::NotFound.into()),
+        };
+        Box::pin(std::future::ready(found))
     }
 }
 

@@ -1,7 +1,8 @@
-//! How a request leaves: one seam, and one place where a failure gets its kind.
+//! How a request leaves: one seam for HTTP and one for DNS, and one place where a failure gets its kind.
 //!
 //! Not here: what a status means, and whether to try again (both are the caller's).
 
+mod datagrams;
 mod http_client;
 mod meter;
 mod preconnect;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 
+pub use datagrams::{Datagrams, Sockets, Way};
 pub use http_client::{BuildError, HttpClient, Settings, TrustedRoots};
 pub use meter::Meter;
 

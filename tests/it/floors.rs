@@ -9,7 +9,7 @@ const FLOORS: &[&[&str]] = &[
     &["causes", "clock", "dns", "env", "secret", "template"],
     &["pattern", "state"],
     &["listen", "sign", "transport"],
-    &["imds"],
+    &["dns_client", "imds"],
     &["aws", "sandbox", "source", "toolbox"],
     &["desired"],
     &["plan"],

@@ -4,6 +4,7 @@
 
 mod binary;
 mod daemon;
+mod dns_client;
 mod documents;
 mod floors;
 mod fuzz;

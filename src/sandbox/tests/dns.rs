@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::dns::{Policy, RecordKey, Routing, Target};
 use crate::sandbox::Fault;
-use crate::sandbox::dns_server::Way;
+use crate::transport::Way;
 
 fn query(text: &str, rtype: WireType) -> Message {
     let mut query = Message::new(7, MessageType::Query, OpCode::Query);
