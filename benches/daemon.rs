@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use pin53::audit::{self, Auditor};
 use pin53::aws::Signing;
 use pin53::aws::credentials::Chain;
 use pin53::aws::endpoint::Endpoint;
@@ -99,9 +100,11 @@ fn reconciler(world: &Arc<World>) -> Reconciler {
         allow_private: false,
     };
     let client = Arc::new(client.expect("a client"));
+    let datagrams = InProcess::new(Arc::clone(world));
     Reconciler::new(Parts {
         rules: vec![rule],
         sources: Sources::new(imds),
+        auditor: Auditor::new(audit::Settings::default(), Arc::new(datagrams), Arc::clone(&client)),
         client,
         state,
         requests,

@@ -181,6 +181,12 @@ impl Daemon {
                 watched.settle(due, entry, self.settings, cost);
             }
         }
+        // Route 53 answers, and is asked for the name servers while it is asked anyway.
+        if cost.requests > 0 && round.entries.iter().any(|entry| entry.class == Class::Fine) {
+            let reconciler = Arc::clone(&self.reconciler);
+            let due = due.clone();
+            self.followed.spawn(async move { reconciler.prepare_audits(&due).await });
+        }
         for id in round.change_ids() {
             let (client, change) = (Arc::clone(self.reconciler.client()), id.to_owned());
             let handle = self.followed.spawn(async move {
@@ -266,7 +272,7 @@ impl Watched {
         }
         self.busy = true;
         let acts = self.is_known() && std::mem::take(&mut self.moved);
-        Some((if acts { Reading::Remembered } else { Reading::Fresh }, look))
+        Some((if acts { Reading::Remembered } else { Reading::Served }, look))
     }
 
     /// Logs what is new about an entry, and decides when the record is due again.
@@ -361,13 +367,13 @@ mod tests {
         let mut watched = Watched::new(now);
         let due = |look| Due { rule: 0, look };
         watched.take_in(known("a.example.net"));
-        assert_eq!(watched.start(now), Some((Reading::Fresh, known("a.example.net"))));
+        assert_eq!(watched.start(now), Some((Reading::Served, known("a.example.net"))));
 
         watched.take_in(known("b.example.net"));
         let silent = look(Observation::Unknown("silent".to_owned()));
         watched.take_in(silent.clone());
         watched.settle(&due(known("a.example.net")), &entry(Outcome::Changed), RHYTHM, NOTHING);
-        assert_eq!(watched.start(now), Some((Reading::Fresh, silent.clone())));
+        assert_eq!(watched.start(now), Some((Reading::Served, silent.clone())));
         watched.settle(&due(silent), &entry(Outcome::Left), RHYTHM, NOTHING);
 
         watched.take_in(known("b.example.net"));

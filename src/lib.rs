@@ -36,6 +36,7 @@
 //! apply
 //! plan
 //! desired      the stages: each sees only those under it
+//! audit        records compared with what their name servers answer
 //! source   aws   sandbox   toolbox      the edges of the world
 //! imds   dns_client           the metadata service, for source and aws; questions to DNS servers
 //! sign   transport   listen   how a request is signed, leaves, comes in
@@ -49,6 +50,7 @@
 //! XML: it imports nothing of the client that it tests.
 
 pub mod apply;
+pub mod audit;
 pub mod aws;
 pub mod causes;
 pub mod cli;

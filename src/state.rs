@@ -51,6 +51,8 @@ struct Endpoint {
     refuses_aws3_https: bool,
     /// Hosted zone ids, by what was looked for.
     zones: BTreeMap<String, ZoneId>,
+    /// The host names of zones' name servers.
+    name_servers: BTreeMap<ZoneId, Vec<String>>,
 }
 
 /// The state file could not be read or written.
@@ -158,6 +160,22 @@ impl State {
     pub fn forget_zone(&self, endpoint: &str, wanted: &str) {
         self.update(|facts| {
             facts.endpoints.get_mut(endpoint).is_some_and(|known| known.zones.remove(wanted).is_some())
+        });
+    }
+
+    /// The host names of a zone's name servers, as they were learnt at `endpoint`.
+    pub fn name_servers(&self, endpoint: &str, zone: &ZoneId) -> Option<Vec<String>> {
+        self.lock().facts.endpoints.get(endpoint)?.name_servers.get(zone).cloned()
+    }
+
+    /// Remembers them, or forgets them.
+    pub fn set_name_servers(&self, endpoint: &str, zone: &ZoneId, hosts: Option<&[String]>) {
+        self.update(|facts| {
+            let known = &mut facts.endpoints.entry(endpoint.to_owned()).or_default().name_servers;
+            match hosts {
+                Some(hosts) => known.insert(zone.clone(), hosts.to_vec()).as_deref() != Some(hosts),
+                None => known.remove(zone).is_some(),
+            }
         });
     }
 

@@ -9,6 +9,7 @@ use http::Uri;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, Failure};
+use crate::audit::Auditor;
 use crate::aws::credentials::Chain;
 use crate::aws::endpoint::Endpoint;
 use crate::aws::route53::{self, Client};
@@ -21,7 +22,7 @@ use crate::reconcile::{Mode, Parts, Reconciler};
 use crate::report::{self, Class, Round};
 use crate::source::Sources;
 use crate::state::State;
-use crate::transport::{self, HttpClient, Meter, TrustedRoots};
+use crate::transport::{self, HttpClient, Meter, Sockets, TrustedRoots};
 
 /// A reconciler for these settings, whose calls are attempted again for as long as `patience`, with its connection to Route 53 being opened already: by the
 /// time the metadata is read, its handshakes are over.
@@ -74,11 +75,20 @@ pub(super) fn reconciler(
         patience,
     });
     let client = Arc::new(client.map_err(|error| wrong(error.into()))?);
+    let auditor = Auditor::new(settings.audit.clone(), Arc::new(Sockets), Arc::clone(&client));
     if let Ok(uri) = endpoint.url.parse::<Uri>() {
         tokio::spawn(async move { to_route53.preconnect(&uri).await });
     }
     let sources = Sources::new(imds);
-    Ok(Reconciler::new(Parts { rules: settings.rules.clone(), sources, client, state, requests, mode }))
+    Ok(Reconciler::new(Parts {
+        rules: settings.rules.clone(),
+        sources,
+        client,
+        auditor,
+        state,
+        requests,
+        mode,
+    }))
 }
 
 /// Resolves at the first SIGTERM or SIGINT.

@@ -50,6 +50,8 @@ pub(super) const SETTINGS: &[Key<Settings>] = &[
     setting("wait", |s, v| put(&mut s.wait, read::wait(v))).option("--wait", |o| o.wait.as_slice()),
     setting("state", |s, v| put(&mut s.state_dir, read::directory(v).map(Some))),
     setting("aws.signing", |s, v| put(&mut s.signing, read::parsed(v, "auto, aws3-https or sigv4"))).option("--signing", |o| o.signing.as_slice()),
+    setting("audit.via", |s, v| put(&mut s.audit.via, read::parsed(v, "auto or api"))),
+    setting("audit.name_servers", |s, v| put(&mut s.audit.name_servers, read::name_servers(v))),
     setting("log", |s, v| put(&mut s.log.filter, read::log_filter(v))).not_in_file(),
     setting("log_format", |s, v| put(&mut s.log.format, read::log_format(v))).option("--log-format", |o| o.log_format.as_slice()).not_in_file(),
 ];

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
+use crate::audit;
 use crate::aws::Signing;
 use crate::desired::Rule;
 use crate::env::Env;
@@ -40,6 +41,7 @@ pub struct Settings {
     pub watch: Duration,
     pub wait: Wait,
     pub signing: Signing,
+    pub audit: audit::Settings,
     /// Where state is kept; `None` where there is no place for it.
     pub state_dir: Option<PathBuf>,
     pub log: Log,
@@ -67,6 +69,7 @@ impl Default for Settings {
             watch: Duration::from_secs(5),
             wait: Wait::For(Duration::from_secs(2 * 60)),
             signing: Signing::default(),
+            audit: audit::Settings::default(),
             state_dir: None,
             log: Log { format: LogFormat::default(), filter: Targets::new().with_default(LevelFilter::INFO) },
         }

@@ -3,6 +3,7 @@
 //! Environment and options can only say text, so truth values and numbers may be text everywhere.
 
 use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -119,6 +120,20 @@ pub(super) fn one_or_more<T>(value: &Value, item: impl Fn(&Value) -> Reading<T>)
         ValueKind::Array(items) if items.is_empty() => Err("expected at least one, found none".to_owned()),
         ValueKind::Array(items) => items.iter().map(item).collect(),
         _ => Ok(vec![item(value)?]),
+    }
+}
+
+/// Addresses of name servers: a list, or text with commas. The port is DNS's own where none is said.
+pub(super) fn name_servers(value: &Value) -> Reading<Vec<SocketAddr>> {
+    const EXPECTED: &str = "a name server's address, like 192.0.2.53:53 or [2001:db8::53]:53";
+    let address = |text: &str| match (text.parse(), text.parse::<IpAddr>()) {
+        (Ok(address), _) => Ok(address),
+        (_, Ok(ip)) => Ok(SocketAddr::from((ip, 53))),
+        _ => Err(format!("expected {EXPECTED}, found '{text}'")),
+    };
+    match &value.kind {
+        ValueKind::Array(items) => items.iter().map(|item| address(text(item, EXPECTED)?)).collect(),
+        _ => text(value, EXPECTED)?.split(',').map(|part| address(part.trim())).collect(),
     }
 }
 

@@ -84,6 +84,10 @@ fn a_name_alone_is_enough() {
             120s,
         ),
         signing: Auto,
+        audit: Settings {
+            via: Auto,
+            name_servers: [],
+        },
         state_dir: None,
         log: Log {
             format: Text,
@@ -180,6 +184,8 @@ fn every_setting_of_the_file_has_a_variable() {
             "interval" | "watch" | "wait" => (key.variable(), "7s"),
             "state" => (key.variable(), "/srv"),
             "aws.signing" => (key.variable(), "sigv4"),
+            "audit.via" => (key.variable(), "api"),
+            "audit.name_servers" => (key.variable(), "192.0.2.53:5353, ::1"),
             "log" => (key.variable(), "debug"),
             "log_format" => (key.variable(), "json"),
             other => panic!("no value for {other}"),
@@ -188,6 +194,22 @@ fn every_setting_of_the_file_has_a_variable() {
         let set = bare(&named("a.example.com"), &env([(&variable, value)])).unwrap();
         assert_ne!(plain, set, "{variable} changes nothing");
     }
+}
+
+#[test]
+fn name_servers_are_addresses_with_or_without_a_port() {
+    let servers = |text: &str| file(&format!("[audit]\nname_servers = {text}\n{RECORD}"));
+    let read = servers("['192.0.2.53:5353', '192.0.2.53', '[2001:db8::53]:53', '2001:db8::53']").unwrap();
+    let shown: Vec<_> = read.audit.name_servers.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["192.0.2.53:5353", "192.0.2.53:53", "[2001:db8::53]:53", "[2001:db8::53]:53"]);
+    assert_eq!(servers("'192.0.2.53,::1'").unwrap().audit.name_servers.len(), 2);
+    for wrong in ["['ns.example.com']", "''", "[53]", "'192.0.2.53:'"] {
+        let faults = servers(wrong).unwrap_err();
+        assert!(faults.contains("audit.name_servers: expected a name server's address"), "{faults}");
+    }
+    let faults = file(&format!("[audit]\nvia = 'dns'\nname_server = 1\n{RECORD}")).unwrap_err();
+    assert!(faults.contains("audit.via: expected auto or api, found 'dns'"), "{faults}");
+    assert!(faults.contains("the nearest is 'name_servers'") || faults.contains("nearest"), "{faults}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod look;
 mod once;
+mod served;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::join_all;
 
 use crate::apply::{Applied, apply};
+use crate::audit::Auditor;
 use crate::aws::route53::{self, Age, Change, Client, Kind, LostAnswer, ZoneFinder};
 use crate::causes::with_causes;
 use crate::desired::{Rule, Wish};
@@ -23,6 +25,8 @@ use crate::source::Sources;
 use crate::state::State;
 
 pub use look::Look;
+use served::Served;
+
 pub use once::{Ended, GRACE, Wait, unless_stopped};
 
 /// So often somebody else may be faster before a record is left for the next round.
@@ -41,6 +45,8 @@ pub enum Mode {
 pub enum Reading {
     /// Asked for.
     Fresh,
+    /// Asked of the zone's name servers, and asked for where they can't tell or answer otherwise.
+    Served,
     /// As it was confirmed last, where it was. A change that builds on it is refused by Route 53
     /// when it no longer holds, and then it is asked for.
     Remembered,
@@ -51,6 +57,7 @@ pub struct Reconciler {
     rules: Vec<Rule>,
     sources: Sources,
     client: Arc<Client>,
+    auditor: Auditor,
     state: Arc<State>,
     requests: Arc<AtomicU64>,
     mode: Mode,
@@ -76,6 +83,7 @@ pub struct Parts {
     pub rules: Vec<Rule>,
     pub sources: Sources,
     pub client: Arc<Client>,
+    pub auditor: Auditor,
     pub state: Arc<State>,
     /// Counts the requests of every transport involved.
     pub requests: Arc<AtomicU64>,
@@ -113,11 +121,12 @@ struct Settled<'a> {
 impl Reconciler {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { rules, sources, client, state, requests, mode } = parts;
+        let Parts { rules, sources, client, auditor, state, requests, mode } = parts;
         Self {
             rules,
             sources,
             client,
+            auditor,
             state,
             requests,
             mode,
@@ -176,6 +185,12 @@ impl Reconciler {
             };
             entries.insert(place, entry);
         }
+        let (mut reading, mut served) = (reading, Served::default());
+        if reading == Reading::Served {
+            served = self.served(&mut items).await;
+            entries.extend(served.as_wanted.drain(..).map(|done| (done.item.place, done.entry)));
+            reading = Reading::Fresh;
+        }
         // A zone id that is remembered may be out of date, or another account's: then it is looked up, once.
         let mut retried = false;
         while !items.is_empty() {
@@ -190,9 +205,8 @@ impl Reconciler {
             }
             retried = true;
         }
-        if let Err(error) = self.state.save() {
-            tracing::warn!("{}", with_causes(&error));
-        }
+        self.compare(&served, &entries);
+        self.save();
         let mut progress = self.progress();
         for (place, entry) in &entries {
             if let Some(due) = due.get(*place) {
@@ -200,6 +214,12 @@ impl Reconciler {
             }
         }
         Round { entries: entries.into_values().collect(), requests: self.requests() }
+    }
+
+    fn save(&self) {
+        if let Err(error) = self.state.save() {
+            tracing::warn!("{}", with_causes(&error));
+        }
     }
 
     /// Finds the zones of some records and settles each zone's, the zones side by side.
@@ -330,7 +350,7 @@ impl Reconciler {
         let mut waiting = std::mem::take(items).into_iter();
         while let Some(item) = waiting.next() {
             let known = match reading {
-                Reading::Fresh => None,
+                Reading::Fresh | Reading::Served => None,
                 Reading::Remembered => self.confirmed().get(&item.wish.key()).cloned(),
             };
             if let Some(set) = known {

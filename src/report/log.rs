@@ -2,6 +2,7 @@
 
 use super::{Class, Entry, line};
 use crate::dns::RecordKey;
+use crate::dns::ZoneId;
 
 /// Logs what was decided about a record: once, by whoever keeps track of what was said already.
 pub fn log_decision(entry: &Entry) {
@@ -35,4 +36,14 @@ pub fn log_renamed(old: &RecordKey, new: &RecordKey) {
         name = new.name.as_str(),
         "{old} is now {new}: the record at the old name is left as it is"
     );
+}
+
+/// Logs that a zone's name servers are left alone.
+pub fn log_asking_api(zone: &ZoneId, why: &str) {
+    tracing::warn!(%zone, why, "zone {zone} is audited through the API: asking its name servers failed: {why}");
+}
+
+/// Logs that they answer again.
+pub fn log_asking_dns(zone: &ZoneId) {
+    tracing::info!(%zone, "zone {zone} is audited over DNS again: its name servers answer");
 }

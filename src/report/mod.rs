@@ -11,7 +11,7 @@ use crate::dns::{RecordSet, RecordType, Ttl};
 use crate::transport;
 
 pub use json::json;
-pub use log::{log_decision, log_in_sync, log_not_in_sync, log_renamed};
+pub use log::{log_asking_api, log_asking_dns, log_decision, log_in_sync, log_not_in_sync, log_renamed};
 pub use text::line;
 
 /// What came of one record.

@@ -16,6 +16,7 @@ use crate::dns::{Name, RecordType};
 use crate::transport::Way;
 
 use super::dns_zone::{Code, Reply, Rows, lookup};
+use super::fault::Fault;
 use super::value::{rdata, to_wire, wire_type};
 use super::world::World;
 
@@ -30,7 +31,13 @@ const PAUSE: Duration = Duration::from_millis(10);
 impl World {
     /// Answers a DNS message; `None` for what no answer is due to.
     pub(super) fn answer_dns(&self, message: &[u8], way: Way) -> Option<Vec<u8>> {
-        self.lock().log.asked_over_dns();
+        {
+            let mut state = self.lock();
+            state.log.asked_over_dns();
+            if state.faults.strikes(Fault::DnsSilent, None, Instant::now()) {
+                return None;
+            }
+        }
         let Ok(query) = Message::from_vec(message) else {
             let id = u16::from_be_bytes([*message.first()?, *message.get(1)?]);
             // A header that says it is an answer is not answered, lest two servers talk for ever.
@@ -80,6 +87,9 @@ impl World {
         // Route 53 doesn't hand out whole zones either.
         let refused = matches!(asked, WireType::ANY | WireType::AXFR | WireType::IXFR);
         if question.query_class() != DNSClass::IN || refused {
+            return None;
+        }
+        if self.lock().faults.strikes(Fault::DnsRefused, None, Instant::now()) {
             return None;
         }
         let name = from_wire(question.name())?;

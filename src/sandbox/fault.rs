@@ -55,6 +55,10 @@ pub enum Fault {
     Edit,
     /// The metadata service's answers have no `Date`.
     NoDate,
+    /// The DNS server doesn't answer.
+    DnsSilent,
+    /// The DNS server says that it doesn't speak for the zones.
+    DnsRefused,
     /// Refused batches are told in the older shape, a list of messages.
     OldErrors,
     /// Answers that ask for a retry name this time in `x-amz-retry-after`.
@@ -63,7 +67,7 @@ pub enum Fault {
 
 impl Fault {
     /// How each kind is written, in the order of the variants, with an example for those that need a value.
-    const KINDS: [(&'static str, Self); 21] = [
+    const KINDS: [(&'static str, Self); 23] = [
         ("throttle", Self::Throttle),
         ("prior-request", Self::PriorRequest),
         ("server-error", Self::ServerError),
@@ -83,6 +87,8 @@ impl Fault {
         ("reject-aws3", Self::RejectAws3),
         ("edit", Self::Edit),
         ("no-date", Self::NoDate),
+        ("dns-silent", Self::DnsSilent),
+        ("dns-refused", Self::DnsRefused),
         ("old-errors", Self::OldErrors),
         ("retry-after", Self::RetryAfter(Duration::ZERO)),
     ];
@@ -162,6 +168,8 @@ impl From<Fault> for Script {
             | F::Clock(_)
             | F::RejectAws3
             | F::NoDate
+            | F::DnsSilent
+            | F::DnsRefused
             | F::OldErrors
             | F::RetryAfter(_)
             | F::AccessDenied
@@ -369,7 +377,7 @@ mod tests {
 
     #[test]
     fn what_is_no_fault_is_answered_with_what_would_be() {
-        insta::assert_snapshot!("thottle:1".parse::<Script>().unwrap_err(), @"expected a fault (one of throttle, prior-request, server-error, cut-body, lost-answer, html, empty, endless, slow-insync, clock, expired-token, no-address, imds-silent, imds-error, imds-token, access-denied, reject-aws3, edit, no-date, old-errors, retry-after), found 'thottle:1'");
+        insta::assert_snapshot!("thottle:1".parse::<Script>().unwrap_err(), @"expected a fault (one of throttle, prior-request, server-error, cut-body, lost-answer, html, empty, endless, slow-insync, clock, expired-token, no-address, imds-silent, imds-error, imds-token, access-denied, reject-aws3, edit, no-date, dns-silent, dns-refused, old-errors, retry-after), found 'thottle:1'");
         insta::assert_snapshot!("edit:ListHostedZones".parse::<Script>().unwrap_err(), @"expected a number, a duration or 'always' behind 'edit:', found 'ListHostedZones'");
         insta::assert_snapshot!("throttle:Nothing".parse::<Script>().unwrap_err(), @"expected a number, a duration, 'always' or an operation of the Route 53 API behind 'throttle:', found 'Nothing'");
         insta::assert_snapshot!("clock".parse::<Script>().unwrap_err(), @"expected a duration like +1y or -20m behind 'clock:', found ''");

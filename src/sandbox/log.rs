@@ -67,6 +67,10 @@ impl Log {
         }
     }
 
+    pub(super) fn dns_queries(&self) -> u64 {
+        self.dns_queries
+    }
+
     pub(super) fn asked_over_dns(&mut self) {
         self.dns_queries += 1;
     }

@@ -194,6 +194,8 @@ pub async fn start(options: Options, clock: Arc<dyn Clock>) -> Result<Running, S
                     () = stopped => {}
                 }
             });
+            // The names of its zones' name servers lead to Amazon's.
+            exports.push(("PIN53_AUDIT__NAME_SERVERS".to_owned(), bound.to_string()));
             Some(bound)
         }
     };

@@ -268,6 +268,12 @@ impl World {
         self.lock().log.requests().iter().filter(|r| r.side == side).count()
     }
 
+    /// How many questions arrived at the DNS server.
+    #[must_use]
+    pub fn dns_queries(&self) -> u64 {
+        self.lock().log.dns_queries()
+    }
+
     /// Forgets the requests so far, and their counts.
     pub fn forget_requests(&self) {
         self.lock().log.forget();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
+use pin53::audit::{self, Via};
 use pin53::daemon::{self, Settings};
 use pin53::desired::{Rule, ZoneChoice};
 use pin53::dns::{RecordType, ZoneId};
@@ -92,8 +93,9 @@ async fn an_old_value_that_is_no_longer_true_is_read_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_nothing_changes_a_look_is_one_request_and_an_audit_is_one() {
-    let house = house();
+async fn while_nothing_changes_a_look_is_one_request_and_an_audit_through_the_api_is_one() {
+    let audit = audit::Settings { via: Via::Api, ..audit::Settings::default() };
+    let house = House { audit, ..house() };
     let daemon = start(&house);
     tokio::time::sleep(seconds(120)).await;
     house.world.forget_requests();

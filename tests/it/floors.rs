@@ -11,6 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["listen", "sign", "transport"],
     &["dns_client", "imds"],
     &["aws", "sandbox", "source", "toolbox"],
+    &["audit"],
     &["desired"],
     &["plan"],
     &["apply"],

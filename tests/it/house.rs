@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use pin53::audit::{self, Auditor};
 use pin53::aws::Signing;
 use pin53::aws::credentials::Chain;
 use pin53::aws::endpoint::Endpoint;
@@ -18,7 +19,7 @@ use pin53::report::{Entry, Outcome, Round, line};
 use pin53::sandbox::{InProcess, Operation, Side, World};
 use pin53::source::{Source, Sources};
 use pin53::state::State;
-use pin53::transport::{Meter, Transport};
+use pin53::transport::{Datagrams, Meter, Transport};
 
 /// The world's time when a test begins.
 pub(crate) const START: &str = "2026-11-21T10:00:00Z";
@@ -36,6 +37,9 @@ pub(crate) struct House {
     pub(crate) patience: Duration,
     /// What the machine's own clock shows.
     pub(crate) machine: Arc<dyn Clock>,
+    pub(crate) audit: audit::Settings,
+    /// Stands between the client and the name servers, where a test wants it to.
+    pub(crate) datagrams: fn(InProcess) -> Arc<dyn Datagrams>,
     /// Stands between the client and the API, where a test wants it to.
     pub(crate) between: fn(InProcess) -> Arc<dyn Transport>,
 }
@@ -53,6 +57,8 @@ pub(crate) fn house() -> House {
         mode: Mode::Act,
         patience: route53::PATIENCE,
         machine: Arc::new(SteadyClock::starting_at(now)),
+        audit: audit::Settings::default(),
+        datagrams: |datagrams| Arc::new(datagrams),
         between: |transport| Arc::new(transport),
     }
 }
@@ -107,10 +113,14 @@ impl House {
             signing: self.signing,
             patience: self.patience,
         });
+        let client = Arc::new(client.unwrap());
+        let datagrams = (self.datagrams)(InProcess::new(Arc::clone(&self.world)));
+        let auditor = Auditor::new(self.audit.clone(), datagrams, Arc::clone(&client));
         Reconciler::new(Parts {
             rules: rules.to_vec(),
             sources: Sources::new(imds),
-            client: Arc::new(client.unwrap()),
+            client,
+            auditor,
             state: Arc::clone(&self.state),
             requests,
             mode: self.mode,

@@ -240,6 +240,17 @@ impl Client {
         self.get(&format!("/2013-04-01/change/{id}"), response::change_info).await
     }
 
+    /// The hosts that a zone's own NS set names: it stands at the zone's name, where its list begins.
+    pub(super) async fn apex_name_servers(&self, zone: &ZoneId) -> Result<Vec<String>, Error> {
+        let path = format!("/2013-04-01/hostedzone/{zone}/rrset?maxitems=30");
+        let page = self.get(&path, response::record_page).await?;
+        let apex = page.sets.first().map(|set| set.name.clone());
+        let own =
+            page.sets.iter().find(|set| set.rtype == RecordType::Ns && Some(&set.name) == apex.as_ref());
+        let values = own.and_then(RecordSet::as_simple).map_or(&[][..], |(_, values)| values);
+        Ok(values.iter().map(|host| host.trim_end_matches('.').to_owned()).collect())
+    }
+
     pub(super) async fn zones_by_name(&self, start: &Name, id: Option<&ZoneId>) -> Result<ZonePage, Error> {
         let mut path =
             format!("/2013-04-01/hostedzonesbyname?dnsname={}&maxitems=100", query_text(&start.to_route53()));

@@ -163,6 +163,33 @@ impl Client {
     }
 }
 
+/// A zone's own name servers, which are asked for once and remembered.
+impl Client {
+    /// Those that are remembered.
+    #[must_use]
+    pub fn known_name_servers(&self, zone: &ZoneId) -> Option<Vec<String>> {
+        self.state.name_servers(&self.endpoint.url, zone)
+    }
+
+    /// The host names of a zone's name servers, as remembered or looked up.
+    ///
+    /// # Errors
+    /// What kept them from being looked up.
+    pub async fn name_servers(&self, zone: &ZoneId) -> Result<Vec<String>, Error> {
+        if let Some(known) = self.known_name_servers(zone) {
+            return Ok(known);
+        }
+        let found = self.apex_name_servers(zone).await?;
+        self.state.set_name_servers(&self.endpoint.url, zone, Some(&found));
+        Ok(found)
+    }
+
+    /// Forgets them.
+    pub fn forget_name_servers(&self, zone: &ZoneId) {
+        self.state.set_name_servers(&self.endpoint.url, zone, None);
+    }
+}
+
 /// What a finding is remembered under.
 fn wanted(name: &Name, choice: &ZoneChoice, private: bool) -> String {
     let view = if private { "private" } else { "public" };

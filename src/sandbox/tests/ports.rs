@@ -66,7 +66,8 @@ async fn both_services_answer_over_http() {
             "AWS_EC2_METADATA_SERVICE_ENDPOINT",
             "AWS_ENDPOINT_URL_ROUTE_53",
             "AWS_REGION",
-            "AWS_DEFAULT_REGION"
+            "AWS_DEFAULT_REGION",
+            "PIN53_AUDIT__NAME_SERVERS"
         ]
     );
     running.stop().await;
