@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use pin53::audit::{self, Auditor};
 use pin53::aws::Signing;
-use pin53::aws::credentials::Chain;
-use pin53::aws::endpoint::Endpoint;
+use pin53::aws::credentials::{self, Chain};
+use pin53::aws::locator::Locator;
 use pin53::aws::route53::{self, Client};
+use pin53::aws::shared::Shared;
 use pin53::clock::{ServerClock, SteadyClock, SystemClock};
 use pin53::daemon::{self, Settings};
 use pin53::desired::{Rule, ZoneChoice};
@@ -79,10 +80,20 @@ fn reconciler(world: &Arc<World>) -> Reconciler {
     let transport = Arc::new(Meter::new(Arc::new(InProcess::new(Arc::clone(world))), Arc::clone(&requests)));
     let settings = imds::Settings::from_env(&env).expect("settings");
     let imds = Arc::new(Imds::new(settings, Arc::<Meter>::clone(&transport), Arc::clone(&clock)));
-    let credentials = Chain::new(env.clone(), Arc::clone(&imds), Arc::clone(&clock), Arc::clone(&state));
+    let shared = Arc::new(Shared::load(&env, None).expect("no files"));
+    let credentials = Chain::new(credentials::Parts {
+        shared: Arc::clone(&shared),
+        assume_role: None,
+        imds: Arc::clone(&imds),
+        clock: Arc::clone(&clock),
+        machine: Arc::new(SystemClock),
+        state: Arc::clone(&state),
+        to_sts: Arc::<Meter>::clone(&transport),
+        to_container: Arc::<Meter>::clone(&transport),
+    });
     let client = Client::new(route53::Parts {
         transport,
-        endpoint: Endpoint::from_env(&env).expect("an endpoint"),
+        locator: Locator::new(shared, Arc::clone(&imds), Arc::clone(&state)).expect("an endpoint"),
         credentials: Arc::new(credentials),
         clock,
         machine: Arc::new(SystemClock),

@@ -25,6 +25,12 @@ impl Env {
         self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
+    /// The value of `name` as it stands; `None` when unset or blank.
+    #[must_use]
+    pub fn untrimmed(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
+    }
+
     /// Whether `name` is set to `true`, in any case, which is how AWS's switches are written.
     #[must_use]
     pub fn is_true(&self, name: &str) -> bool {
@@ -65,6 +71,7 @@ mod tests {
         assert_eq!(env.get("B"), None);
         assert_eq!(env.get("C"), Some("x"));
         assert_eq!(env.get("D"), None);
+        assert_eq!((env.untrimmed("B"), env.untrimmed("C")), (None, Some(" x ")));
     }
 
     #[test]

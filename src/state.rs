@@ -40,6 +40,8 @@ fn learnt(endpoint: &str, wanted: &str) -> (String, String) {
 struct Facts {
     /// The instance role's name.
     role: Option<String>,
+    /// The instance's region.
+    region: Option<String>,
     /// What was learnt of each Route 53 endpoint.
     endpoints: BTreeMap<String, Endpoint>,
 }
@@ -125,6 +127,14 @@ impl State {
 
     pub fn set_role(&self, role: Option<&str>) {
         self.update(|facts| replace_if_other(&mut facts.role, role.map(str::to_owned)));
+    }
+
+    pub fn region(&self) -> Option<String> {
+        self.lock().facts.region.clone()
+    }
+
+    pub fn set_region(&self, region: &str) {
+        self.update(|facts| replace_if_other(&mut facts.region, Some(region.to_owned())));
     }
 
     /// Whether the service at `endpoint` is known not to take AWS3-HTTPS.
@@ -222,6 +232,7 @@ mod tests {
         assert!(error.is_none());
         let id = ZoneId::parse("Z1").unwrap();
         state.set_role(Some("vpn"));
+        state.set_region("eu-west-1");
         state.set_zone("https://r53", "vpn.example.com", &id);
         state.set_refuses_aws3_https("https://r53");
         state.save().unwrap();
@@ -229,6 +240,7 @@ mod tests {
         let (again, error) = State::load(&nested);
         assert!(error.is_none());
         assert_eq!(again.role().as_deref(), Some("vpn"));
+        assert_eq!(again.region().as_deref(), Some("eu-west-1"));
         assert_eq!(again.zone("https://r53", "vpn.example.com"), Some((id, false)));
         assert_eq!(again.zone("https://other", "vpn.example.com"), None);
         assert!(again.refuses_aws3_https("https://r53"));

@@ -1,12 +1,16 @@
-//! Which host speaks for Route 53, and in which region its requests are signed.
+//! Which host speaks for a service, and in which region requests to it are signed.
 //!
-//! Spec: <https://docs.aws.amazon.com/general/latest/gr/r53.html>
+//! Not here: which region that is (`region`), and who may say so (`shared`).
 
 use http::Uri;
 
-use crate::env::Env;
+use super::partition::Partition;
+use super::shared::{Service, Shared};
 
-/// A Route 53 endpoint.
+/// The region that is taken where none is set and no metadata tells one.
+pub const DEFAULT_REGION: &str = "us-east-1";
+
+/// An endpoint of an AWS service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Scheme and authority, without a final slash: also the name by which state remembers it.
@@ -16,139 +20,73 @@ pub struct Endpoint {
 }
 
 /// The endpoint can't be told.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    #[error("{variable}: expected a URL like https://route53.amazonaws.com, found '{found}'")]
-    Url { variable: &'static str, found: String },
-    #[error("{variable} gives a custom endpoint, which doesn't go together with FIPS or dual stack")]
-    CustomWithVariant { variable: &'static str },
+    #[error("{by}: expected a URL like https://route53.amazonaws.com, found '{found}'")]
+    Url { by: String, found: String },
+    #[error("{by} gives a custom endpoint, which doesn't go together with {variant} ({variant_by})")]
+    CustomWithVariant { by: String, variant: &'static str, variant_by: String },
     #[error("region {region} has no Route 53 endpoint {wish}")]
     NoVariant { region: String, wish: &'static str },
-}
-
-/// A part of AWS with accounts, names and endpoints of its own.
-struct Partition {
-    /// What the names of its regions begin with; the last partition takes all others.
-    region_prefix: &'static str,
-    host: &'static str,
-    signing_region: &'static str,
-    fips: Option<&'static str>,
-    dual_stack: Option<&'static str>,
-    fips_dual_stack: Option<&'static str>,
-}
-
-const PARTITIONS: &[Partition] = &[
-    Partition {
-        region_prefix: "cn-",
-        host: "route53.amazonaws.com.cn",
-        signing_region: "cn-northwest-1",
-        fips: Some("route53-fips.amazonaws.com.cn"),
-        dual_stack: Some("route53.global.api.amazonwebservices.com.cn"),
-        fips_dual_stack: Some("route53-fips.api.amazonwebservices.com.cn"),
-    },
-    Partition {
-        region_prefix: "us-gov-",
-        host: "route53.us-gov.amazonaws.com",
-        signing_region: "us-gov-west-1",
-        fips: Some("route53.us-gov.amazonaws.com"),
-        dual_stack: Some("route53.us-gov.api.aws"),
-        fips_dual_stack: Some("route53.us-gov.api.aws"),
-    },
-    Partition {
-        region_prefix: "us-iso-",
-        host: "route53.c2s.ic.gov",
-        signing_region: "us-iso-east-1",
-        fips: Some("route53-fips.c2s.ic.gov"),
-        dual_stack: Some("route53.api.aws.ic.gov"),
-        fips_dual_stack: Some("route53-fips.api.aws.ic.gov"),
-    },
-    Partition {
-        region_prefix: "us-isob-",
-        host: "route53.sc2s.sgov.gov",
-        signing_region: "us-isob-east-1",
-        fips: Some("route53-fips.sc2s.sgov.gov"),
-        dual_stack: Some("route53.api.aws.scloud"),
-        fips_dual_stack: Some("route53-fips.api.aws.scloud"),
-    },
-    Partition {
-        region_prefix: "eu-isoe-",
-        host: "route53.cloud.adc-e.uk",
-        signing_region: "eu-isoe-west-1",
-        fips: Some("route53-fips.cloud.adc-e.uk"),
-        dual_stack: None,
-        fips_dual_stack: None,
-    },
-    Partition {
-        region_prefix: "us-isof-",
-        host: "route53.csp.hci.ic.gov",
-        signing_region: "us-isof-south-1",
-        fips: Some("route53-fips.csp.hci.ic.gov"),
-        dual_stack: None,
-        fips_dual_stack: None,
-    },
-    Partition {
-        region_prefix: "eusc-",
-        host: "route53.amazonaws.eu",
-        signing_region: "eusc-de-east-1",
-        fips: Some("route53-fips.amazonaws.eu"),
-        dual_stack: Some("route53.global.api.amazonwebservices.eu"),
-        fips_dual_stack: Some("route53-fips.api.amazonwebservices.eu"),
-    },
-    Partition {
-        region_prefix: "",
-        host: "route53.amazonaws.com",
-        signing_region: "us-east-1",
-        fips: Some("route53-fips.amazonaws.com"),
-        dual_stack: Some("route53.global.api.aws"),
-        fips_dual_stack: Some("route53-fips.global.api.aws"),
-    },
-];
-
-impl Partition {
-    fn of(region: &str) -> Option<&'static Self> {
-        PARTITIONS.iter().find(|partition| region.starts_with(partition.region_prefix))
-    }
+    #[error("{by}: expected a section [services {found}], found none")]
+    NoServices { by: String, found: String },
+    #[error("{by}: expected a region like eu-west-1, found '{found}'")]
+    Region { by: String, found: String },
 }
 
 impl Endpoint {
-    /// The endpoint that AWS's variables ask for: a custom one, or that of the region's partition.
+    /// Where a service is for `region`: at a custom place, or at that of the region or its partition.
     ///
     /// # Errors
     /// When the custom one is no URL or stands beside FIPS or dual stack, or the partition lacks
     /// what is asked for.
-    pub fn from_env(env: &Env) -> Result<Self, Error> {
-        let region = env.get("AWS_REGION").or_else(|| env.get("AWS_DEFAULT_REGION")).unwrap_or("us-east-1");
-        let fips = env.is_true("AWS_USE_FIPS_ENDPOINT");
-        let dual_stack = env.is_true("AWS_USE_DUALSTACK_ENDPOINT");
+    pub fn of(service: Service, shared: &Shared, region: &str) -> Result<Self, Error> {
+        if !is_region(region) {
+            let by = shared.region().map_or_else(|| "the region".to_owned(), |said| said.by);
+            return Err(Error::Region { by, found: region.to_owned() });
+        }
         let partition = Partition::of(region);
-        let signing_region = partition.map_or("us-east-1", |p| p.signing_region).to_owned();
-
-        let custom = ["AWS_ENDPOINT_URL_ROUTE_53", "AWS_ENDPOINT_URL"]
-            .into_iter()
-            .filter(|_| !env.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"))
-            .find_map(|variable| Some((variable, env.get(variable)?)));
-        if let Some((variable, url)) = custom {
-            if fips || dual_stack {
-                return Err(Error::CustomWithVariant { variable });
+        let signing_region = match service {
+            Service::Route53 => partition.route53.signing_region,
+            Service::Sts | Service::Sso => region,
+        };
+        let signing_region = signing_region.to_owned();
+        let (fips, dual_stack) = (shared.fips(), shared.dual_stack());
+        let custom = shared
+            .endpoint_url(service)
+            .map_err(|name| Error::NoServices { by: name.by, found: name.value })?;
+        if let Some(custom) = custom {
+            if let Some((variant, said)) =
+                fips.map(|said| ("FIPS", said)).or_else(|| Some(("dual stack", dual_stack?)))
+            {
+                return Err(Error::CustomWithVariant { by: custom.by, variant, variant_by: said.by });
             }
-            let parsed: Option<Uri> = url.parse().ok();
+            let parsed: Option<Uri> = custom.value.parse().ok();
             let usable = parsed.is_some_and(|uri| {
                 matches!(uri.scheme_str(), Some("http" | "https"))
                     && uri.authority().is_some()
                     && uri.query().is_none()
             });
             if !usable {
-                return Err(Error::Url { variable, found: url.to_owned() });
+                return Err(Error::Url { by: custom.by, found: custom.value });
             }
-            return Ok(Self { url: url.trim_end_matches('/').to_owned(), signing_region });
+            return Ok(Self { url: custom.value.trim_end_matches('/').to_owned(), signing_region });
         }
-        let (host, wish) = match (fips, dual_stack) {
-            (false, false) => (partition.map(|p| p.host), ""),
-            (true, false) => (partition.and_then(|p| p.fips), "with FIPS"),
-            (false, true) => (partition.and_then(|p| p.dual_stack), "with dual stack"),
-            (true, true) => (partition.and_then(|p| p.fips_dual_stack), "with FIPS and dual stack"),
+        let (fips, dual_stack) = (fips.is_some(), dual_stack.is_some());
+        let host = match service {
+            Service::Sts => partition.regional("sts", region, fips, dual_stack),
+            Service::Sso => partition.regional("portal.sso", region, fips, dual_stack),
+            Service::Route53 => {
+                let route53 = &partition.route53;
+                let (host, wish) = match (fips, dual_stack) {
+                    (false, false) => (Some(route53.host), ""),
+                    (true, false) => (route53.fips, "with FIPS"),
+                    (false, true) => (route53.dual_stack, "with dual stack"),
+                    (true, true) => (route53.fips_dual_stack, "with FIPS and dual stack"),
+                };
+                host.ok_or_else(|| Error::NoVariant { region: region.to_owned(), wish })?.to_owned()
+            }
         };
-        let host = host.ok_or_else(|| Error::NoVariant { region: region.to_owned(), wish })?;
         Ok(Self { url: format!("https://{host}"), signing_region })
     }
 
@@ -172,38 +110,70 @@ impl Endpoint {
     }
 }
 
+/// Whether a text can stand in a host name as a region does.
+pub(super) fn is_region(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::env::Env;
+
+    fn endpoint_of(service: Service, env: &[(&str, &str)]) -> Result<Endpoint, Error> {
+        let shared = Shared::load(&Env::from_iter(env.iter().copied()), None).unwrap();
+        let region = shared.region().map_or(DEFAULT_REGION.to_owned(), |said| said.value);
+        Endpoint::of(service, &shared, &region)
+    }
 
     fn endpoint(env: &[(&str, &str)]) -> Result<Endpoint, Error> {
-        Endpoint::from_env(&Env::from_iter(env.iter().copied()))
+        endpoint_of(Service::Route53, env)
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Case {
+        service: Option<String>,
+        region: String,
+        fips: bool,
+        dualstack: bool,
+        url: Option<String>,
+        signing_region: Option<String>,
     }
 
     #[test]
     fn every_region_and_variant_has_the_endpoint_that_aws_rules_give_it() {
-        #[derive(serde::Deserialize)]
-        struct Case {
-            region: String,
-            fips: bool,
-            dualstack: bool,
-            url: Option<String>,
-            signing_region: Option<String>,
-        }
-        let cases = include_str!("../../tests/vectors/route53_endpoints.json");
-        let cases: Vec<Case> = serde_json::from_str(cases).unwrap();
-        assert!(cases.len() > 30);
+        let route53 = include_str!("../../tests/vectors/route53_endpoints.json");
+        let regional = include_str!("../../tests/vectors/regional_endpoints.json");
+        let cases = [route53, regional]
+            .into_iter()
+            .flat_map(|text| serde_json::from_str::<Vec<Case>>(text).unwrap())
+            .collect::<Vec<_>>();
+        assert!(cases.len() > 130);
         for case in cases {
-            let found = endpoint(&[
-                ("AWS_REGION", &case.region),
-                ("AWS_USE_FIPS_ENDPOINT", if case.fips { "true" } else { "false" }),
-                ("AWS_USE_DUALSTACK_ENDPOINT", if case.dualstack { "true" } else { "" }),
-            ]);
-            let shown = format!("{} fips={} dualstack={}", case.region, case.fips, case.dualstack);
+            let service = match case.service.as_deref() {
+                None => Service::Route53,
+                Some("sts") => Service::Sts,
+                Some(_) => Service::Sso,
+            };
+            let found = endpoint_of(
+                service,
+                &[
+                    ("AWS_REGION", &case.region),
+                    ("AWS_USE_FIPS_ENDPOINT", if case.fips { "true" } else { "false" }),
+                    ("AWS_USE_DUALSTACK_ENDPOINT", if case.dualstack { "true" } else { "" }),
+                ],
+            );
+            let shown =
+                format!("{service:?} {} fips={} dualstack={}", case.region, case.fips, case.dualstack);
             match (case.url, found) {
                 (Some(url), Ok(found)) => {
                     assert_eq!(found.url, url, "{shown}");
-                    assert_eq!(Some(found.signing_region), case.signing_region, "{shown}");
+                    if let Some(region) = case.signing_region {
+                        assert_eq!(found.signing_region, region, "{shown}");
+                    }
                 }
                 (None, Err(_)) => {}
                 (wanted, found) => panic!("{shown}: wanted {wanted:?}, found {found:?}"),
@@ -217,15 +187,21 @@ mod tests {
         let general = ("AWS_ENDPOINT_URL", "http://localhost:1");
         assert_eq!(endpoint(&[custom, general]).unwrap().url, "http://127.0.0.1:4566");
         assert_eq!(endpoint(&[general]).unwrap().url, "http://localhost:1");
-        assert_eq!(
-            endpoint(&[general, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")]).unwrap().url,
-            "https://route53.amazonaws.com"
-        );
-        assert!(matches!(
-            endpoint(&[custom, ("AWS_USE_FIPS_ENDPOINT", "true")]),
-            Err(Error::CustomWithVariant { .. })
-        ));
+        let china = endpoint(&[general, ("AWS_REGION", "cn-north-1")]).unwrap();
+        assert_eq!(china.signing_region, "cn-northwest-1");
+        for variant in ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"] {
+            let told = endpoint(&[custom, (variant, "true")]).unwrap_err().to_string();
+            assert!(told.starts_with("AWS_ENDPOINT_URL_ROUTE_53 gives") && told.contains(variant), "{told}");
+        }
         assert!(matches!(endpoint(&[("AWS_ENDPOINT_URL", "route53")]), Err(Error::Url { .. })));
+    }
+
+    #[test]
+    fn what_cannot_be_a_region_leads_to_no_host() {
+        for wrong in ["eu west", "evil.example/", "-a", "a@b"] {
+            let told = endpoint(&[("AWS_REGION", wrong)]).unwrap_err().to_string();
+            assert!(told.starts_with("AWS_REGION: expected a region"), "{told}");
+        }
     }
 
     #[test]

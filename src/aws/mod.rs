@@ -1,8 +1,13 @@
-//! AWS: credentials, time, endpoints and the Route 53 API.
+//! AWS: its variables and profile files, credentials, endpoints, STS and the Route 53 API.
 
 pub mod credentials;
 pub mod endpoint;
+pub mod locator;
+mod partition;
+pub mod profile;
 pub mod route53;
+pub mod shared;
+pub mod sts;
 
 use std::str::FromStr;
 

@@ -2,27 +2,25 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use http::Uri;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::access::Access;
 use super::{Exit, Failure};
 use crate::audit::Auditor;
-use crate::aws::credentials::Chain;
-use crate::aws::endpoint::Endpoint;
+use crate::aws::locator::Locator;
 use crate::aws::route53::{self, Client};
 use crate::causes::with_causes;
-use crate::clock::{ServerClock, SystemClock};
+use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::env::Env;
-use crate::imds::{self, Imds};
 use crate::reconcile::{Mode, Parts, Reconciler};
 use crate::report::{self, Class, Round};
 use crate::source::Sources;
 use crate::state::State;
-use crate::transport::{self, HttpClient, Meter, Sockets, TrustedRoots};
+use crate::transport::{self, HttpClient, Meter, Sockets};
 
 /// A reconciler for these settings, whose calls are attempted again for as long as `patience`, with its connection to Route 53 being opened already: by the
 /// time the metadata is read, its handshakes are over.
@@ -36,21 +34,6 @@ pub(super) fn reconciler(
     patience: Duration,
 ) -> Result<Reconciler, Failure> {
     let wrong = |error: Box<dyn std::error::Error + Send + Sync>| Failure::new(Exit::Misconfigured, error);
-    let metadata = imds::Settings::from_env(env).map_err(|error| wrong(error.into()))?;
-    let endpoint = Endpoint::from_env(env).map_err(|error| wrong(error.into()))?;
-    let roots =
-        env.get("AWS_CA_BUNDLE").map_or_else(|| Ok(TrustedRoots::compiled_in()), TrustedRoots::from_bundle);
-    let roots = roots.map_err(|error| wrong(error.into()))?;
-
-    // Who is patient waits longer for an answer too.
-    let timeout = route53::TRANSPORT.timeout.min(patience.saturating_add(Duration::from_secs(1)));
-    let bounds = transport::Settings { proxy: endpoint.is_tls(), timeout, ..route53::TRANSPORT };
-    let to_route53 = HttpClient::new(bounds, &roots).map_err(|error| wrong(error.into()))?;
-    let to_metadata = HttpClient::new(imds::TRANSPORT, &roots).map_err(|error| wrong(error.into()))?;
-    let (to_route53, to_metadata) = (Arc::new(to_route53), Arc::new(to_metadata));
-
-    let requests = Arc::new(AtomicU64::new(0));
-    let clock = Arc::new(ServerClock::default());
     let state = Arc::new(match &settings.state_dir {
         Some(directory) => {
             let (state, error) = State::load(directory);
@@ -61,17 +44,25 @@ pub(super) fn reconciler(
         }
         None => State::in_memory(),
     });
-    let metered = Arc::new(Meter::new(to_metadata, Arc::clone(&requests)));
-    let imds = Arc::new(Imds::new(metadata, metered, Arc::clone(&clock)));
-    let credentials = Chain::new(env.clone(), Arc::clone(&imds), Arc::clone(&clock), Arc::clone(&state));
+    let Access { shared, roots, clock, imds, credentials, requests } =
+        Access::new(&settings.aws, env, &state)?;
+    let locator = Locator::new(shared, Arc::clone(&imds), Arc::clone(&state));
+    let locator = locator.map_err(|error| wrong(error.into()))?;
+    let endpoint = locator.likely().clone();
+
+    // Who is patient waits longer for an answer too.
+    let timeout = route53::TRANSPORT.timeout.min(patience.saturating_add(Duration::from_secs(1)));
+    let bounds = transport::Settings { proxy: endpoint.is_tls(), timeout, ..route53::TRANSPORT };
+    let to_route53 = HttpClient::new(bounds, &roots).map_err(|error| wrong(error.into()))?;
+    let to_route53 = Arc::new(to_route53);
     let client = Client::new(route53::Parts {
         transport: Arc::new(Meter::new(Arc::<HttpClient>::clone(&to_route53), Arc::clone(&requests))),
-        endpoint: endpoint.clone(),
-        credentials: Arc::new(credentials),
+        locator,
+        credentials,
         clock,
         machine: Arc::new(SystemClock),
         state: Arc::clone(&state),
-        signing: settings.signing,
+        signing: settings.aws.signing,
         patience,
     });
     let client = Arc::new(client.map_err(|error| wrong(error.into()))?);

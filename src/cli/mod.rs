@@ -2,6 +2,7 @@
 //!
 //! The only place that writes to standard output, and the only one that turns errors into words.
 
+mod access;
 mod arguments;
 mod capture;
 mod curl;

@@ -9,17 +9,18 @@ use bytes::Bytes;
 use http::{Request, Uri};
 use jiff::fmt::friendly::SpanParser;
 
+use super::access::Access;
 use super::{Exit, Failure, runtime};
-use crate::aws::credentials::Chain;
-use crate::aws::endpoint::Endpoint;
-use crate::clock::{Clock, ServerClock, SystemClock, Timestamp, parse_http_date};
+use crate::aws::endpoint::{DEFAULT_REGION, Endpoint};
+use crate::aws::shared::{Service, Shared};
+use crate::clock::{Clock, SystemClock, Timestamp, parse_http_date};
+use crate::config;
 use crate::env::Env;
-use crate::imds::{self, Imds};
 use crate::secret::Credentials;
 use crate::sign::{self, aws3, azure, sigv4};
 use crate::state::State;
 use crate::toolbox::{Keys, Scheme, Signer, Verifier, aws_host};
-use crate::transport::{self, BuildError, HttpClient, Transport, TrustedRoots};
+use crate::transport::{self, HttpClient, Transport, TrustedRoots};
 
 static DURATIONS: SpanParser = SpanParser::new();
 
@@ -246,8 +247,16 @@ impl TimeArgs {
 /// Amazon's time, from the head of Route 53's answer.
 fn amazon_date(env: &Env) -> Result<Timestamp, Failure> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| Failure::from(Error::AmazonDate(error));
-    let endpoint = Endpoint::from_env(env).map_err(|error| failed(error.into()))?;
-    let client = client(env, endpoint.is_tls()).map_err(|error| failed(error.into()))?;
+    let shared =
+        Shared::load(env, config::aws(env)?.profile.as_deref()).map_err(|error| failed(error.into()))?;
+    let region = shared.region().map_or_else(|| DEFAULT_REGION.to_owned(), |said| said.value);
+    let endpoint = Endpoint::of(Service::Route53, &shared, &region).map_err(|error| failed(error.into()))?;
+    let roots = shared
+        .ca_bundle()
+        .map_or_else(|| Ok(TrustedRoots::compiled_in()), |said| TrustedRoots::from_bundle(&said.value));
+    let roots = roots.map_err(|error| failed(error.into()))?;
+    let bounds = transport::Settings { proxy: endpoint.is_tls(), ..crate::aws::route53::TRANSPORT };
+    let client = HttpClient::new(bounds, &roots).map_err(|error| failed(error.into()))?;
     let request = Request::get(format!("{}/date", endpoint.url)).body(Bytes::new());
     let request = request.map_err(|error| failed(error.into()))?;
     let answer =
@@ -255,13 +264,6 @@ fn amazon_date(env: &Env) -> Result<Timestamp, Failure> {
     let date =
         answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok()).unwrap_or_default();
     parse_http_date(date).map_err(|error| failed(error.into()))
-}
-
-fn client(env: &Env, proxy: bool) -> Result<HttpClient, BuildError> {
-    let roots = env
-        .get("AWS_CA_BUNDLE")
-        .map_or_else(|| Ok(TrustedRoots::compiled_in()), TrustedRoots::from_bundle)?;
-    HttpClient::new(transport::Settings { proxy, ..crate::aws::route53::TRANSPORT }, &roots)
 }
 
 impl KeyArgs {
@@ -331,14 +333,11 @@ fn secret_in(path: &Path) -> Result<String, Error> {
 }
 
 fn of_chain(env: &Env) -> Result<Credentials, Failure> {
-    let wrong = |error: Box<dyn std::error::Error + Send + Sync>| Failure::new(Exit::Misconfigured, error);
-    let settings = imds::Settings::from_env(env).map_err(|error| wrong(error.into()))?;
-    let client = HttpClient::new(imds::TRANSPORT, &TrustedRoots::compiled_in());
-    let client = client.map_err(|error| wrong(error.into()))?;
-    let clock = Arc::new(ServerClock::default());
-    let imds = Arc::new(Imds::new(settings, Arc::new(client), Arc::clone(&clock)));
-    let chain = Chain::new(env.clone(), imds, clock, Arc::new(State::in_memory()));
-    runtime::block_on(async { chain.get().await.map_err(|error| Failure::new(exit_of(&error), error)) })
+    let state = Arc::new(State::in_memory());
+    let access = Access::new(&config::aws(env)?, env, &state)?;
+    runtime::block_on(async {
+        access.credentials.get().await.map_err(|error| Failure::new(exit_of(&error), error))
+    })
 }
 
 /// What a request can't be signed for, by whether the keys or the request are to blame.
@@ -356,7 +355,8 @@ fn exit_of(error: &crate::aws::credentials::Error) -> Exit {
     match error {
         E::Broken { .. } => Exit::Misconfigured,
         // Whoever signs by hand has no role in mind: without an answer from the metadata there are no keys.
-        E::NotFound(_) | E::Role { .. } | E::Metadata(_) => Exit::NotPermitted,
+        E::NotFound(_) | E::Role { .. } | E::Refused { .. } | E::Metadata(_) => Exit::NotPermitted,
+        E::Unanswered { .. } => Exit::TryAgain,
     }
 }
 

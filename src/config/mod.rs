@@ -19,11 +19,12 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::audit;
 use crate::aws::Signing;
+use crate::aws::sts::Role;
 use crate::desired::Rule;
 use crate::env::Env;
 use crate::reconcile::Wait;
 pub use fault::{Fault, Faults, Place, Problem};
-use keys::SETTINGS;
+use keys::{Key, SETTINGS};
 use layers::Layers;
 pub use overrides::Overrides;
 
@@ -40,11 +41,21 @@ pub struct Settings {
     /// From one look at the sources to the next.
     pub watch: Duration,
     pub wait: Wait,
-    pub signing: Signing,
+    pub aws: Aws,
     pub audit: audit::Settings,
     /// Where state is kept; `None` where there is no place for it.
     pub state_dir: Option<PathBuf>,
     pub log: Log,
+}
+
+/// How AWS is talked to, and as whom: what pin53's own configuration says beside AWS's variables and files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Aws {
+    pub signing: Signing,
+    /// The profile to take from AWS's files, and nobody else's credentials.
+    pub profile: Option<String>,
+    /// A role to assume with the credentials that are found.
+    pub assume_role: Option<Role>,
 }
 
 /// What is logged, and how it looks.
@@ -68,7 +79,7 @@ impl Default for Settings {
             interval: Duration::from_secs(5 * 60),
             watch: Duration::from_secs(5),
             wait: Wait::For(Duration::from_secs(2 * 60)),
-            signing: Signing::default(),
+            aws: Aws::default(),
             audit: audit::Settings::default(),
             state_dir: None,
             log: Log { format: LogFormat::default(), filter: Targets::new().with_default(LevelFilter::INFO) },
@@ -96,6 +107,12 @@ fn load_or(default_file: &Path, overrides: &Overrides, env: &Env) -> Result<Sett
             faults.push(layers.fault(value, key.path, text));
         }
     }
+    if settings.aws.assume_role.as_ref().is_some_and(|role| role.arn.is_empty())
+        && let (None, Some(value)) = (layers.get("aws.assume_role.arn"), layers.get("aws.assume_role"))
+    {
+        let text = format!("expected {} beside the others, found nothing", read::ROLE_ARN);
+        faults.push(layers.fault(value, "aws.assume_role.arn", text));
+    }
     settings.rules = rules::rules(&layers, &mut faults);
     if settings.rules.is_empty() && faults.is_empty() {
         faults.push(Fault { place: Place::Nowhere, key: None, problem: Problem::NothingToPin });
@@ -113,16 +130,38 @@ fn load_or(default_file: &Path, overrides: &Overrides, env: &Env) -> Result<Sett
 pub fn log(env: &Env, default_level: LevelFilter) -> Result<Log, Faults> {
     let mut settings = Settings::default();
     settings.log.filter = Targets::new().with_default(default_level);
+    let faults = read_variables(env, &mut settings, |key| !key.in_file);
+    faults.unless_any(settings.log)
+}
+
+/// What the environment says about AWS, for commands that have no other settings.
+///
+/// # Errors
+/// When it says something that can't be.
+pub fn aws(env: &Env) -> Result<Aws, Faults> {
+    let mut settings = Settings::default();
+    let faults = read_variables(env, &mut settings, |key| key.path.starts_with("aws."));
+    faults.unless_any(settings.aws)
+}
+
+fn read_variables(env: &Env, settings: &mut Settings, wanted: impl Fn(&Key<Settings>) -> bool) -> Faults {
     let mut faults = Faults::default();
-    for key in SETTINGS.iter().filter(|key| !key.in_file) {
+    for key in SETTINGS.iter().filter(|key| wanted(key)) {
         let variable = key.variable();
         if let Some(value) = env.get(&variable)
-            && let Err(text) = key.read(&value.into(), &mut settings)
+            && let Err(text) = key.read(&value.into(), settings)
         {
             faults.push(Fault { place: Place::Variable(variable), key: None, problem: Problem::Value(text) });
         }
     }
-    faults.unless_any(settings.log)
+    faults
+}
+
+impl Settings {
+    /// The role to assume, to be filled in.
+    fn role(&mut self) -> &mut Role {
+        self.aws.assume_role.get_or_insert_default()
+    }
 }
 
 /// Where state goes when no setting says: what systemd made for us, or else the user's own place.

@@ -76,6 +76,40 @@ pub(super) fn parsed<T: FromStr<Err: Display>>(value: &Value, expected: &str) ->
     text(value, expected)?.parse().map_err(|error: T::Err| error.to_string())
 }
 
+/// What a role's ARN looks like.
+pub(super) const ROLE_ARN: &str = "a role's ARN like arn:aws:iam::123456789012:role/NAME";
+
+/// Spec: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>
+pub(super) fn role_arn(value: &Value) -> Reading<String> {
+    let arn = text(value, ROLE_ARN)?;
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let fits = matches!(parts[..], ["arn", partition, "iam", "", account, role]
+        if !partition.is_empty() && !account.is_empty() && role.starts_with("role/") && role.len() > 5)
+        && arn.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(arn.to_owned()) } else { mismatch(ROLE_ARN, value) }
+}
+
+pub(super) fn profile(value: &Value) -> Reading<String> {
+    written_with(value, "the name of a profile in AWS's files", 1..=128, "-_/.%@:+")
+}
+
+/// Spec: <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
+pub(super) fn external_id(value: &Value) -> Reading<String> {
+    written_with(value, "an external id of 2 to 1224 letters, digits and _+=,.@:/-", 2..=1224, "_+=,.@:/-")
+}
+
+pub(super) fn session_name(value: &Value) -> Reading<String> {
+    written_with(value, "a session's name of 2 to 64 letters, digits and _+=,.@-", 2..=64, "_+=,.@-")
+}
+
+/// A text of letters, digits and some other characters.
+fn written_with(value: &Value, expected: &str, length: RangeInclusive<usize>, more: &str) -> Reading<String> {
+    let found = text(value, expected)?;
+    let fits =
+        length.contains(&found.len()) && found.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c));
+    if fits { Ok(found.to_owned()) } else { mismatch(expected, value) }
+}
+
 pub(super) fn flag(value: &Value) -> Reading<bool> {
     match &value.kind {
         ValueKind::Boolean(flag) => Ok(*flag),

@@ -83,7 +83,11 @@ fn a_name_alone_is_enough() {
         wait: For(
             120s,
         ),
-        signing: Auto,
+        aws: Aws {
+            signing: Auto,
+            profile: None,
+            assume_role: None,
+        },
         audit: Settings {
             via: Auto,
             name_servers: [],
@@ -122,7 +126,7 @@ fn every_key_of_the_file_is_read() {
     assert_eq!(settings.watch, Duration::from_secs(1));
     assert_eq!(settings.wait, Wait::Off);
     assert_eq!(settings.state_dir, Some(PathBuf::from("/srv/pin53")));
-    assert_eq!(settings.signing, Signing::SigV4);
+    assert_eq!(settings.aws.signing, Signing::SigV4);
     let [wildcard, other] = settings.rules.as_slice() else { panic!("expected two rules") };
     assert_eq!(wildcard.name, name("*.example.com").into());
     assert_eq!(wildcard.rtype, RecordType::Aaaa);
@@ -167,7 +171,7 @@ fn an_option_stands_over_the_environment_and_that_over_the_file() {
     assert_eq!(settings.interval, Duration::from_secs(3600));
     assert_eq!(settings.watch, Duration::from_secs(20));
     assert_eq!(settings.wait, Wait::For(Duration::from_secs(3)));
-    assert_eq!(settings.signing, Signing::Aws3Https);
+    assert_eq!(settings.aws.signing, Signing::Aws3Https);
     assert_eq!(settings.rules.len(), 1);
 }
 
@@ -184,14 +188,20 @@ fn every_setting_of_the_file_has_a_variable() {
             "interval" | "watch" | "wait" => (key.variable(), "7s"),
             "state" => (key.variable(), "/srv"),
             "aws.signing" => (key.variable(), "sigv4"),
+            "aws.profile" | "aws.assume_role.external_id" | "aws.assume_role.session_name" => {
+                (key.variable(), "some")
+            }
+            "aws.assume_role.arn" => (key.variable(), "arn:aws:iam::123456789012:role/other"),
             "audit.via" => (key.variable(), "api"),
             "audit.name_servers" => (key.variable(), "192.0.2.53:5353, ::1"),
             "log" => (key.variable(), "debug"),
             "log_format" => (key.variable(), "json"),
             other => panic!("no value for {other}"),
         };
-        let plain = bare(&named("a.example.com"), &Env::default()).unwrap();
-        let set = bare(&named("a.example.com"), &env([(&variable, value)])).unwrap();
+        // What goes with a role can't be without one.
+        let role = ("PIN53_AWS__ASSUME_ROLE__ARN", "arn:aws:iam::123456789012:role/some");
+        let plain = bare(&named("a.example.com"), &env([role])).unwrap();
+        let set = bare(&named("a.example.com"), &env([role, (&variable, value)])).unwrap();
         assert_ne!(plain, set, "{variable} changes nothing");
     }
 }
@@ -228,6 +238,32 @@ fn every_setting_of_a_record_has_a_variable() {
         let set = bare(&named("a.example.com"), &env([(&format!("PIN53_RECORD__{key}"), value)])).unwrap();
         assert_ne!(plain, set, "PIN53_RECORD__{key} changes nothing");
     }
+}
+
+#[test]
+fn a_role_is_given_whole_or_its_faults_are_told() {
+    let aws = file(&format!(
+        "[aws]\nprofile = 'dns'\nassume_role = {{ arn = 'arn:aws-cn:iam::1:role/a/b', external_id = 'x:1' }}\n{RECORD}"
+    ));
+    let aws = aws.unwrap().aws;
+    assert_eq!(aws.profile.as_deref(), Some("dns"));
+    let role = aws.assume_role.unwrap();
+    assert_eq!((role.arn.as_str(), role.external_id.as_deref()), ("arn:aws-cn:iam::1:role/a/b", Some("x:1")));
+    let told = file(&format!(
+        "[aws]\nprofile = 'a b'\nassume_role = {{ external_id = '?', session_name = 'x', role_arn = 'x' }}\n{RECORD}"
+    ));
+    insta::assert_snapshot!(told.unwrap_err(), @"
+    /etc/pin53/pin53.toml: aws.assume_role.role_arn: expected a setting of pin53's, found 'role_arn'
+    /etc/pin53/pin53.toml: aws.profile: expected the name of a profile in AWS's files, found 'a b'
+    /etc/pin53/pin53.toml: aws.assume_role.external_id: expected an external id of 2 to 1224 letters, digits and _+=,.@:/-, found '?'
+    /etc/pin53/pin53.toml: aws.assume_role.session_name: expected a session's name of 2 to 64 letters, digits and _+=,.@-, found 'x'
+    /etc/pin53/pin53.toml: aws.assume_role.arn: expected a role's ARN like arn:aws:iam::123456789012:role/NAME beside the others, found nothing
+    ");
+    let told = file(&format!("[aws]\nassume_role = {{ arn = 'arn:aws:iam::1:user/x' }}\n{RECORD}"));
+    insta::assert_snapshot!(
+        told.unwrap_err(),
+        @"/etc/pin53/pin53.toml: aws.assume_role.arn: expected a role's ARN like arn:aws:iam::123456789012:role/NAME, found 'arn:aws:iam::1:user/x'"
+    );
 }
 
 #[test]
@@ -558,15 +594,22 @@ fn the_example_file_holds_every_key_with_its_default() {
         .collect();
     let plain = file(example).unwrap();
     let full = file(&uncommented).unwrap();
-    let placeless = Settings { state_dir: None, rules: Vec::new(), ..full.clone() };
+    let aws = Aws { profile: None, assume_role: None, ..full.aws.clone() };
+    let placeless = Settings { state_dir: None, rules: Vec::new(), aws, ..full.clone() };
     assert_eq!(placeless, Settings { rules: Vec::new(), ..plain.clone() });
+    assert_eq!(full.aws.profile.as_deref(), Some("default"));
+    assert_eq!(full.aws.assume_role.unwrap().session_name.as_deref(), Some("pin53"));
     assert_eq!(full.state_dir, Some(PathBuf::from("/var/lib/pin53")));
     let [rule] = plain.rules.as_slice() else { panic!("expected one rule") };
     let zone = ZoneChoice::Named(name("example.com"));
     assert_eq!(full.rules, [Rule { zone, ..rule.clone() }]);
     let mentions = |path: &str| {
         let key = path.rsplit('.').next().unwrap();
-        assert!(uncommented.lines().any(|line| line.split('=').next().unwrap().trim() == key), "no {key}");
+        let mentioned = |line: &str| {
+            let before = line.split(" =").filter_map(|part| part.split_whitespace().next_back());
+            before.into_iter().any(|word| word == key)
+        };
+        assert!(uncommented.lines().any(mentioned), "no {key}");
     };
     for key in SETTINGS.iter().filter(|key| key.in_file) {
         mentions(key.path);

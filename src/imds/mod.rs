@@ -5,7 +5,8 @@
 //!
 //! Spec: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-v2-how-it-works.html>
 
-use std::sync::{Arc, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +23,8 @@ const IPV4: &str = "http://169.254.169.254";
 const IPV6: &str = "http://[fd00:ec2::254]";
 const TOKEN_PATH: &str = "/latest/api/token";
 const ITEMS: &str = "/latest/meta-data/";
+const REGION: &str = "placement/region";
+const PUBLIC_HOSTNAME: &str = "public-hostname";
 const TOKEN: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token");
 const TOKEN_TTL: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
 /// The longest life that the service gives a token.
@@ -34,6 +37,8 @@ const LONGEST_TOKEN: usize = 1024;
 /// the pauses between, that stays under five seconds.
 const ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// A way that isn't there shows at once. What takes longer may be on its way all the same.
+const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// Bounds of the requests to the metadata service: it is a link-local neighbour, never behind a proxy.
 pub const TRANSPORT: transport::Settings = transport::Settings {
@@ -43,41 +48,65 @@ pub const TRANSPORT: transport::Settings = transport::Settings {
     proxy: false,
 };
 
-/// Where the service is, by AWS's own variables.
+/// Where the service is, by AWS's own variables and profile files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Scheme and authority, without a path.
     endpoint: String,
+    /// Where it may be too, when nobody says where it is: an instance of IPv6 alone has no way to the first.
+    other: Option<&'static str>,
     disabled: bool,
 }
 
 /// A setting of the metadata service makes no sense.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    #[error("AWS_EC2_METADATA_SERVICE_ENDPOINT: expected an http URL like {IPV4}, found '{0}'")]
-    Endpoint(String),
-    #[error("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: expected IPv4 or IPv6, found '{0}'")]
-    Mode(String),
+    #[error("{by}: expected an http URL like {IPV4}, found '{found}'")]
+    Endpoint { by: String, found: String },
+    #[error("{by}: expected IPv4 or IPv6, found '{found}'")]
+    Mode { by: String, found: String },
 }
 
 impl Settings {
+    /// What the environment says.
+    ///
     /// # Errors
     /// When the endpoint is no URL or the mode is neither IPv4 nor IPv6.
     pub fn from_env(env: &Env) -> Result<Self, SettingsError> {
-        let mode = env.get("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE").unwrap_or("IPv4");
-        let by_mode = match mode {
-            m if m.eq_ignore_ascii_case("ipv4") => IPV4,
-            m if m.eq_ignore_ascii_case("ipv6") => IPV6,
-            other => return Err(SettingsError::Mode(other.to_owned())),
+        Self::read(env, |_| None)
+    }
+
+    /// What the environment says, and where it doesn't, the property of a profile, given with its place.
+    ///
+    /// # Errors
+    /// As for [`from_env`](Self::from_env).
+    pub fn read(
+        env: &Env,
+        property: impl Fn(&str) -> Option<(String, String)>,
+    ) -> Result<Self, SettingsError> {
+        let setting = |variable: &str| {
+            let by_variable = env.get(variable).map(|value| (value.to_owned(), variable.to_owned()));
+            let key = variable.trim_start_matches("AWS_").to_ascii_lowercase();
+            by_variable.or_else(|| property(&key))
         };
-        let given = env.get("AWS_EC2_METADATA_SERVICE_ENDPOINT").unwrap_or(by_mode);
-        let bad = || SettingsError::Endpoint(given.to_owned());
-        let uri: Uri = given.parse().map_err(|_| bad())?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
-            return Err(bad());
+        let disabled = env.is_true("AWS_EC2_METADATA_DISABLED");
+        if let Some((found, by)) = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT") {
+            let uri: Option<Uri> = found.parse().ok();
+            let usable = uri.is_some_and(|uri| {
+                matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some()
+            });
+            if !usable {
+                return Err(SettingsError::Endpoint { by, found });
+            }
+            return Ok(Self { endpoint: found.trim_end_matches('/').to_owned(), other: None, disabled });
         }
-        let endpoint = given.trim_end_matches('/').to_owned();
-        Ok(Self { endpoint, disabled: env.is_true("AWS_EC2_METADATA_DISABLED") })
+        let (endpoint, other) = match setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE") {
+            None => (IPV4, Some(IPV6)),
+            Some((mode, _)) if mode.eq_ignore_ascii_case("ipv4") => (IPV4, None),
+            Some((mode, _)) if mode.eq_ignore_ascii_case("ipv6") => (IPV6, None),
+            Some((found, by)) => return Err(SettingsError::Mode { by, found }),
+        };
+        Ok(Self { endpoint: endpoint.to_owned(), other, disabled })
     }
 }
 
@@ -137,6 +166,9 @@ pub struct Imds {
     settings: Settings,
     token: Mutex<Option<Token>>,
     failures: std::sync::Mutex<Failures>,
+    /// The other address is the one that leads there.
+    at_other: AtomicBool,
+    region: OnceLock<String>,
 }
 
 /// Requests for a token that have failed.
@@ -157,7 +189,62 @@ impl Imds {
     /// A client that tells `clock` the time its answers carry.
     #[must_use]
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<ServerClock>) -> Self {
-        Self { transport, clock, settings, token: Mutex::new(None), failures: std::sync::Mutex::default() }
+        Self {
+            transport,
+            clock,
+            settings,
+            token: Mutex::new(None),
+            failures: std::sync::Mutex::default(),
+            at_other: AtomicBool::new(false),
+            region: OnceLock::new(),
+        }
+    }
+
+    /// The region that the instance is in, as far as an answer has told it.
+    #[must_use]
+    pub fn seen_region(&self) -> Option<String> {
+        self.region.get().cloned()
+    }
+
+    /// The region that the instance is in; `None` where that can't be found out at the first attempt, as it
+    /// is off EC2.
+    pub async fn region(&self) -> Option<String> {
+        if self.settings.disabled {
+            return None;
+        }
+        if self.region.get().is_none()
+            && let Err(error) = self.attempt(REGION).await
+        {
+            tracing::debug!(%error, "no region from the metadata");
+        }
+        self.seen_region()
+    }
+
+    /// The same, found out as other items are; `None` only where the service is switched off.
+    ///
+    /// # Errors
+    /// When that could not be found out, after a few attempts.
+    pub async fn needed_region(&self) -> Result<Option<String>, Error> {
+        if self.region.get().is_none() {
+            match self.item(REGION).await {
+                Ok(_) | Err(Error::Disabled) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.seen_region())
+    }
+
+    /// Takes the region from an answer that holds it.
+    fn note_region(&self, path: &str, text: &str) {
+        let region = match path {
+            REGION => Some(text).filter(|text| !text.is_empty()),
+            PUBLIC_HOSTNAME => region_of(text),
+            _ => None,
+        };
+        if let Some(region) = region {
+            // The first that was told stays: an instance doesn't move.
+            let _ = self.region.set(region.to_owned());
+        }
     }
 
     /// The item at `path` below `/latest/meta-data/`, trimmed; `None` when the service says that
@@ -193,16 +280,18 @@ impl Imds {
     }
 
     async fn attempt(&self, path: &str) -> Result<Option<String>, Error> {
-        let uri = format!("{}{ITEMS}{path}", self.settings.endpoint);
+        let target = format!("{ITEMS}{path}");
         let mut renewed = false;
         loop {
             let token = self.token().await?;
-            let answer = self.send(Method::GET, &uri, (TOKEN, token.value.clone())).await?;
+            let answer = self.send(Method::GET, &target, (TOKEN, token.value.clone())).await?;
             match answer.status() {
                 StatusCode::OK => {
                     let text =
                         std::str::from_utf8(answer.body()).map_err(|_| Error::NotText(path.to_owned()))?;
-                    return Ok(Some(text.trim().to_owned()));
+                    let text = text.trim();
+                    self.note_region(path, text);
+                    return Ok(Some(text.to_owned()));
                 }
                 StatusCode::NOT_FOUND => return Ok(None),
                 StatusCode::UNAUTHORIZED if !renewed => {
@@ -239,8 +328,8 @@ impl Imds {
     }
 
     async fn fetch_token(&self) -> Result<Token, Error> {
-        let uri = format!("{}{TOKEN_PATH}", self.settings.endpoint);
-        let answer = self.send(Method::PUT, &uri, (TOKEN_TTL, HeaderValue::from(LIFE.as_secs()))).await?;
+        let answer =
+            self.send(Method::PUT, TOKEN_PATH, (TOKEN_TTL, HeaderValue::from(LIFE.as_secs()))).await?;
         let bad = || Error::NotText("the request for a token".to_owned());
         match answer.status() {
             StatusCode::OK => {}
@@ -278,24 +367,75 @@ impl Imds {
     async fn send(
         &self,
         method: Method,
-        uri: &str,
+        target: &str,
         header: (HeaderName, HeaderValue),
     ) -> Result<Response<Bytes>, Error> {
-        let unsendable = |source: http::Error| {
-            let host = self.settings.endpoint.clone();
-            Error::Unreachable(transport::Error::Request { host, source: Some(source.into()) })
+        let first = self.settings.endpoint.as_str();
+        let answer = match self.settings.other {
+            None => self.send_to(first, &method, target, &header).await,
+            Some(other) => {
+                let turned = self.at_other.load(Ordering::Relaxed);
+                let (first, second) = if turned { (other, first) } else { (first, other) };
+                let started = Instant::now();
+                match self.send_to(first, &method, target, &header).await {
+                    // No way there: the address may be of the family that this instance doesn't have.
+                    Err(error @ transport::Error::Connect { .. }) if started.elapsed() < AT_ONCE => {
+                        let answer = self.send_to(second, &method, target, &header).await;
+                        if answer.is_ok() {
+                            self.at_other.store(!turned, Ordering::Relaxed);
+                        }
+                        answer.map_err(|_| error)
+                    }
+                    settled => settled,
+                }
+            }
         };
-        let request = Request::builder().method(method).uri(uri).header(header.0, header.1);
-        let request = request.body(Bytes::new()).map_err(unsendable)?;
-        let answer = self.transport.send(request).await.map_err(Error::Unreachable)?;
+        let answer = answer.map_err(Error::Unreachable)?;
         self.clock.observe(answer.headers(), Authority::Metadata);
         Ok(answer)
     }
+
+    async fn send_to(
+        &self,
+        endpoint: &str,
+        method: &Method,
+        target: &str,
+        header: &(HeaderName, HeaderValue),
+    ) -> Result<Response<Bytes>, transport::Error> {
+        let (name, value) = header.clone();
+        let request =
+            Request::builder().method(method).uri(format!("{endpoint}{target}")).header(name, value);
+        let request = request.body(Bytes::new()).map_err(|source| transport::Error::Request {
+            host: endpoint.to_owned(),
+            source: Some(source.into()),
+        })?;
+        self.transport.send(request).await
+    }
+}
+
+/// The region in a public host name as EC2 makes them.
+fn region_of(hostname: &str) -> Option<&str> {
+    let rest =
+        hostname.strip_suffix(".amazonaws.com").or_else(|| hostname.strip_suffix(".amazonaws.com.cn"))?;
+    let (_, place) = rest.split_once('.')?;
+    // The first region's names are older than the pattern.
+    if place == "compute-1" { Some("us-east-1") } else { place.strip_suffix(".compute") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_public_host_name_tells_the_region() {
+        let region = |host| region_of(host);
+        assert_eq!(region("ec2-198-51-100-7.compute-1.amazonaws.com"), Some("us-east-1"));
+        assert_eq!(region("ec2-198-51-100-7.us-gov-west-1.compute.amazonaws.com"), Some("us-gov-west-1"));
+        assert_eq!(region("ec2-198-51-100-7.cn-north-1.compute.amazonaws.com.cn"), Some("cn-north-1"));
+        for other in ["vpn.example.com", "ip-10-0-0-1.ec2.internal", "x.amazonaws.com", "a.b.amazonaws.com"] {
+            assert_eq!(region(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn the_endpoint_follows_aws_own_variables() {
@@ -311,5 +451,11 @@ mod tests {
         );
         assert!(endpoint(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv5")]).is_err());
         assert!(endpoint(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", "nowhere")]).is_err());
+        let by_profile = |key: &str, value: &str| {
+            let property = |asked: &str| (asked == key).then(|| (value.to_owned(), format!("{key} of x")));
+            Settings::read(&Env::default(), property).map(|s| s.endpoint).map_err(|e| e.to_string())
+        };
+        assert_eq!(by_profile("ec2_metadata_service_endpoint_mode", "IPv6").unwrap(), IPV6);
+        assert!(by_profile("ec2_metadata_service_endpoint", "x").unwrap_err().starts_with("ec2_metadata"));
     }
 }

@@ -491,9 +491,13 @@ fn before(changes: &[Change]) -> Option<Values> {
 fn concerns_all(error: &route53::Error) -> bool {
     use route53::Error as E;
     match error {
-        E::Credentials(_) | E::Transport(_) | E::Unreadable(_) | E::Sign(_) | E::Exposed(_) | E::Stopped => {
-            true
-        }
+        E::Credentials(_)
+        | E::Locate(_)
+        | E::Transport(_)
+        | E::Unreadable(_)
+        | E::Sign(_)
+        | E::Exposed(_)
+        | E::Stopped => true,
         E::Service(refusal) => {
             matches!(refusal.kind(), Kind::Throttled | Kind::Unavailable | Kind::Unreadable)
         }

@@ -5,6 +5,7 @@ mod log;
 mod text;
 
 use crate::aws::credentials;
+use crate::aws::locator::LocateError;
 use crate::aws::route53::{self, Kind};
 use crate::causes::with_causes;
 use crate::dns::{RecordSet, RecordType, Ttl};
@@ -212,18 +213,23 @@ impl Failure {
 fn class_of(error: &route53::Error) -> Class {
     use route53::Error as E;
     match error {
-        E::Credentials(credentials::Error::NotFound(_) | credentials::Error::Role { .. }) => {
-            Class::NotPermitted
-        }
-        E::Credentials(credentials::Error::Metadata(_)) | E::Transport(_) | E::Unreadable(_) | E::Lost(_) => {
-            Class::TryAgain
-        }
+        E::Credentials(
+            credentials::Error::NotFound(_)
+            | credentials::Error::Role { .. }
+            | credentials::Error::Refused { .. },
+        ) => Class::NotPermitted,
+        E::Credentials(credentials::Error::Metadata(_) | credentials::Error::Unanswered { .. })
+        | E::Locate(LocateError::Region(_))
+        | E::Transport(_)
+        | E::Unreadable(_)
+        | E::Lost(_)
+        | E::Stopped => Class::TryAgain,
         E::Credentials(credentials::Error::Broken { .. })
+        | E::Locate(LocateError::Endpoint(_))
         | E::Exposed(_)
         | E::NoZone { .. }
         | E::SeveralZones { .. } => Class::Misconfigured,
         E::Sign(_) => Class::Other,
-        E::Stopped => Class::TryAgain,
         E::StrangeType(_) => Class::Refused,
         E::Service(refusal) => match refusal.kind() {
             Kind::Throttled | Kind::Busy | Kind::Unavailable | Kind::Unreadable | Kind::ClockSkew => {
@@ -245,8 +251,8 @@ pub fn hint_for(error: &route53::Error) -> Option<String> {
     let hint = match error {
         E::Credentials(credentials::Error::Metadata(error)) => return error.hint().map(str::to_owned),
         E::Credentials(credentials::Error::NotFound(_)) => {
-            "give the instance a role with the policy of deploy/iam/policy.json, or set AWS_ACCESS_KEY_ID and \
-             AWS_SECRET_ACCESS_KEY"
+            "give the instance a role with the policy of deploy/iam/policy.json, or set AWS_PROFILE, or \
+             AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         }
         E::Transport(transport::Error::Certificate { out_of_time: true, .. }) => {
             "certificates are judged by this machine's clock, and it seems to be wrong: set it (chronyc makestep, \

@@ -1,6 +1,6 @@
 //! The transport over sockets: reqwest, with bounds.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -85,6 +85,9 @@ impl TrustedRoots {
 pub struct HttpClient {
     client: reqwest::Client,
     settings: Settings,
+    preconnect: Preconnect,
+    /// The host that a connection was opened to ahead of its request.
+    ahead: Mutex<Option<String>>,
 }
 
 impl HttpClient {
@@ -100,6 +103,7 @@ impl HttpClient {
                 .map_err(BuildError::Tls)?
                 .with_root_certificates(Arc::clone(&roots.0))
                 .with_no_client_auth();
+        let preconnect = Preconnect::default();
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
@@ -107,19 +111,21 @@ impl HttpClient {
             .connect_timeout(settings.connect_timeout)
             .timeout(settings.timeout)
             .http1_only()
-            .connector_layer(Preconnect::default())
+            .connector_layer(preconnect.clone())
             .pool_idle_timeout(IDLE)
             .user_agent(concat!("pin53/", env!("CARGO_PKG_VERSION")));
         if !settings.proxy {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(BuildError::Client)?;
-        Ok(Self { client, settings })
+        Ok(Self { client, settings, preconnect, ahead: Mutex::default() })
     }
 
     /// Opens a connection to the host of `uri` and keeps it for the next request. Sends nothing;
-    /// a failure shows when the next request connects for itself.
+    /// a failure shows when the next request connects for itself. When that is for another host, the
+    /// connection is let go.
     pub async fn preconnect(&self, uri: &Uri) {
+        *self.ahead() = Some(host_of(uri));
         let opened = Preconnect::open(self.client.get(uri.to_string()).send()).await;
         // Always an error: that the connection was put aside, or what kept it from being opened.
         if let Err(outcome) = opened {
@@ -131,8 +137,16 @@ impl HttpClient {
         }
     }
 
+    fn ahead(&self) -> MutexGuard<'_, Option<String>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
         let host = host_of(request.uri());
+        let ahead = self.ahead().take();
+        if ahead.is_some_and(|ahead| ahead != host) {
+            self.preconnect.discard().await;
+        }
         let failed = |error: reqwest::Error| classify(error, &host, &self.settings);
         let request = reqwest::Request::try_from(request)
             .map_err(|source| Error::Request { host: host.clone(), source: Some(source.into()) })?;

@@ -5,6 +5,7 @@
 mod datagrams;
 mod http_client;
 mod meter;
+mod on_demand;
 mod preconnect;
 
 use std::future::Future;
@@ -17,6 +18,7 @@ use http::{Request, Response};
 pub use datagrams::{Datagrams, Sockets, Way};
 pub use http_client::{BuildError, HttpClient, Settings, TrustedRoots};
 pub use meter::Meter;
+pub use on_demand::OnDemand;
 
 /// A future that says where it comes from no more than `dyn` allows.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -43,6 +43,11 @@ struct Waiting {
 struct PutAside;
 
 impl Preconnect {
+    /// Lets a connection go that waits, or is being opened: its host turned out to be another one.
+    pub(super) async fn discard(&self) {
+        self.waiting.lock().await.take();
+    }
+
     /// Runs `request` so that the connection it opens is put aside.
     pub(super) async fn open<T>(request: impl Future<Output = T>) -> T {
         OPENING.scope((), request).await

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use pin53::audit::{self, Auditor};
 use pin53::aws::Signing;
-use pin53::aws::credentials::Chain;
-use pin53::aws::endpoint::Endpoint;
+use pin53::aws::credentials::{self, Chain};
+use pin53::aws::locator::Locator;
 use pin53::aws::route53::{self, Client};
+use pin53::aws::shared::Shared;
 use pin53::clock::{Clock, ServerClock, SteadyClock, Timestamp};
 use pin53::desired::{Rule, ZoneChoice};
 use pin53::dns::{Name, RecordSet, RecordType, Ttl};
@@ -100,12 +101,22 @@ impl House {
         let to_metadata = InProcess::new(Arc::clone(&self.world)).timeout(imds::TRANSPORT.timeout);
         let settings = imds::Settings::from_env(&self.env).unwrap();
         let imds = Arc::new(Imds::new(settings, metered(Arc::new(to_metadata)), Arc::clone(&clock)));
-        let credentials =
-            Chain::new(self.env.clone(), Arc::clone(&imds), Arc::clone(&clock), Arc::clone(&self.state));
+        let shared = Arc::new(Shared::load(&self.env, None).unwrap());
+        let nearby = || Arc::new(InProcess::new(Arc::clone(&self.world)));
+        let credentials = Chain::new(credentials::Parts {
+            shared: Arc::clone(&shared),
+            assume_role: None,
+            imds: Arc::clone(&imds),
+            clock: Arc::clone(&clock),
+            machine: Arc::clone(&self.machine),
+            state: Arc::clone(&self.state),
+            to_sts: metered(nearby()),
+            to_container: metered(nearby()),
+        });
         let to_api = InProcess::new(Arc::clone(&self.world)).timeout(route53::TRANSPORT.timeout);
         let client = Client::new(route53::Parts {
             transport: metered((self.between)(to_api)),
-            endpoint: Endpoint::from_env(&self.env).unwrap(),
+            locator: Locator::new(shared, Arc::clone(&imds), Arc::clone(&self.state)).unwrap(),
             credentials: Arc::new(credentials),
             clock,
             machine: Arc::clone(&self.machine),

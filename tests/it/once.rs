@@ -380,7 +380,7 @@ async fn without_a_role_or_keys_every_attempt_is_named() {
     house.world.with_instance(|instance| instance.role = None);
     let round = house.once().await;
     assert_eq!((outcomes(&round), round.class()), (vec![Outcome::Failed], Class::NotPermitted));
-    insta::assert_snapshot!(lines(&round), @"failed vpn.example.com: no credentials: the environment: AWS_ACCESS_KEY_ID is not set; the instance's role: the metadata service says that the instance has none");
+    insta::assert_snapshot!(lines(&round), @"failed vpn.example.com: no credentials: the environment: AWS_ACCESS_KEY_ID is not set; web identity: AWS_WEB_IDENTITY_TOKEN_FILE is not set; the profile files: there are none; a container: neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set; the instance's role: the metadata service says that the instance has none");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,53 +1,46 @@
 //! Credentials from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.
+//!
+//! Spec: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html>
 
-use super::Error;
+use super::{Error, Loaded, Origin, pair};
 use crate::env::Env;
-use crate::secret::Credentials;
 
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 const TOKEN: &str = "AWS_SESSION_TOKEN";
+/// What the token was called before.
+const OLD_TOKEN: &str = "AWS_SECURITY_TOKEN";
+const EXPIRATION: &str = "AWS_CREDENTIAL_EXPIRATION";
 
-/// Settings that name another source of credentials, which this version doesn't read: going on
-/// without them would sign requests as somebody else.
-const OTHERS: &[&str] = &[
-    "AWS_PROFILE",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-];
+/// What is said where there is nothing.
+pub(super) const ABSENT: &str = "the environment: AWS_ACCESS_KEY_ID is not set";
 
 /// `None` when the environment says nothing about credentials.
 ///
 /// # Errors
-/// When only half of a pair is set, or another source is asked for.
-pub(super) fn load(env: &Env) -> Result<Option<Credentials>, Error> {
-    let broken = |what: &str, fault: String| Error::Broken { what: what.to_owned(), fault };
-    match (env.get(KEY_ID), env.get(SECRET)) {
-        (Some(id), Some(secret)) => {
-            if !id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',') {
-                return Err(broken(KEY_ID, "expected an access key id without spaces or commas".to_owned()));
-            }
-            let credentials = Credentials::new(id, secret);
-            Ok(Some(match env.get(TOKEN) {
-                Some(token) if !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                    return Err(broken(TOKEN, "expected a session token without spaces".to_owned()));
-                }
-                Some(token) => credentials.with_token(token),
-                None => credentials,
-            }))
+/// When only half of a pair is set, or a value can't be one.
+pub(super) fn load(env: &Env) -> Result<Option<Loaded>, Error> {
+    let (id, secret) = match (env.get(KEY_ID), env.get(SECRET)) {
+        (Some(id), Some(secret)) => (id, secret),
+        (Some(_), None) => {
+            return Err(Error::broken(SECRET, format!("expected beside {KEY_ID}, found nothing")));
         }
-        (Some(_), None) => Err(broken(SECRET, format!("expected beside {KEY_ID}, found nothing"))),
-        (None, Some(_)) => Err(broken(KEY_ID, format!("expected beside {SECRET}, found nothing"))),
-        (None, None) => match OTHERS.iter().find(|name| env.get(name).is_some()) {
-            Some(name) => Err(broken(
-                name,
-                "this version reads credentials from the environment and from the instance role only"
-                    .to_owned(),
-            )),
-            None => Ok(None),
-        },
-    }
+        (None, Some(_)) => {
+            return Err(Error::broken(KEY_ID, format!("expected beside {SECRET}, found nothing")));
+        }
+        (None, None) => return Ok(None),
+    };
+    let token_by = if env.get(TOKEN).is_some() { TOKEN } else { OLD_TOKEN };
+    let credentials = pair(id, secret, env.get(token_by), |part| match part {
+        super::Part::KeyId => KEY_ID.to_owned(),
+        super::Part::Secret => SECRET.to_owned(),
+        super::Part::Token => token_by.to_owned(),
+    })?;
+    let expires = env.get(EXPIRATION).map(|text| {
+        let expected = "expected a time like 2026-11-21T16:00:00Z";
+        text.parse().map_err(|_| Error::broken(EXPIRATION, format!("{expected}, found '{text}'")))
+    });
+    Ok(Some(Loaded { credentials, expires: expires.transpose()?, origin: Origin::Environment }))
 }
 
 #[cfg(test)]
@@ -55,37 +48,43 @@ mod tests {
     use super::*;
     use crate::secret::ExposeSecret;
 
-    fn from(variables: &[(&str, &str)]) -> Result<Option<Credentials>, Error> {
+    fn from(variables: &[(&str, &str)]) -> Result<Option<Loaded>, Error> {
         load(&Env::from_iter(variables.iter().copied()))
     }
 
     #[test]
-    fn a_pair_is_taken_with_its_token() {
-        let found = from(&[(KEY_ID, "AKID"), (SECRET, "s"), (TOKEN, "t")]).unwrap().unwrap();
-        assert_eq!(found.key_id, "AKID");
-        assert_eq!(found.secret.expose_secret(), "s");
-        assert_eq!(found.session_token.unwrap().expose_secret(), "t");
+    fn a_pair_is_taken_with_its_token_and_its_end() {
+        let found = from(&[
+            (KEY_ID, "AKID"),
+            (SECRET, "s"),
+            (TOKEN, "t"),
+            (OLD_TOKEN, "old"),
+            (EXPIRATION, "2026-11-21T16:00:00Z"),
+        ]);
+        let found = found.unwrap().unwrap();
+        assert_eq!(found.credentials.key_id, "AKID");
+        assert_eq!(found.credentials.secret.expose_secret(), "s");
+        assert_eq!(found.credentials.session_token.unwrap().expose_secret(), "t");
+        assert_eq!(found.expires.unwrap().to_string(), "2026-11-21T16:00:00Z");
+        let old = from(&[(KEY_ID, "AKID"), (SECRET, "s"), (OLD_TOKEN, "old")]).unwrap().unwrap();
+        assert_eq!(old.credentials.session_token.unwrap().expose_secret(), "old");
     }
 
     #[test]
     fn nothing_is_nothing_and_half_a_pair_is_broken() {
         assert!(from(&[(KEY_ID, " ")]).unwrap().is_none());
-        assert!(from(&[(KEY_ID, "AKID")]).unwrap_err().to_string().starts_with("AWS_SECRET_ACCESS_KEY: "));
-        assert!(from(&[(SECRET, "s")]).unwrap_err().to_string().starts_with("AWS_ACCESS_KEY_ID: "));
+        let told = |variables: &[(&str, &str)]| from(variables).unwrap_err().to_string();
+        assert!(told(&[(KEY_ID, "AKID")]).starts_with("AWS_SECRET_ACCESS_KEY: "));
+        assert!(told(&[(SECRET, "s")]).starts_with("AWS_ACCESS_KEY_ID: "));
     }
 
     #[test]
     fn what_cannot_stand_in_a_header_is_told_by_its_variable_and_not_by_its_value() {
         let pair = [(KEY_ID, "AKID"), (SECRET, "s")];
-        for (variable, value) in [(KEY_ID, "AK ID"), (KEY_ID, "AK,ID"), (TOKEN, "t\nt"), (TOKEN, "tök")] {
+        let wrong = [(KEY_ID, "AK ID"), (KEY_ID, "AK,ID"), (TOKEN, "t\nt"), (TOKEN, "tök")];
+        for (variable, value) in wrong {
             let told = from(&[&pair[..], &[(variable, value)]].concat()).unwrap_err().to_string();
             assert!(told.starts_with(&format!("{variable}: expected ")) && !told.contains(value), "{told}");
         }
-    }
-
-    #[test]
-    fn another_identity_that_was_asked_for_is_not_passed_over() {
-        assert!(from(&[("AWS_PROFILE", "prod")]).unwrap_err().to_string().starts_with("AWS_PROFILE: "));
-        assert!(from(&[("AWS_PROFILE", "prod"), (KEY_ID, "AKID"), (SECRET, "s")]).unwrap().is_some());
     }
 }

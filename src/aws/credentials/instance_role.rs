@@ -2,15 +2,17 @@
 //!
 //! Spec: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html>
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
-use super::{Error, Loaded};
+use super::{Error, Loaded, Origin, Part, pair};
 use crate::clock::Timestamp;
 use crate::imds::{self, Imds};
-use crate::secret::Credentials;
 use crate::state::State;
 
 const ROLES: &str = "iam/security-credentials/";
+const WHOSE: &str = "the instance's role";
 
 /// What the service answers. A status of 200 may still carry a failure in `Code`.
 #[derive(Deserialize)]
@@ -23,42 +25,48 @@ struct Answer {
     expiration: Option<Timestamp>,
 }
 
-/// Asks for the role that is remembered, and for its name only where there is none or it has changed.
-pub(super) async fn load(imds: &Imds, state: &State) -> Result<Loaded, Error> {
+/// Asks for the role that is remembered, and for its name only where there is none or it has changed. Where
+/// there is no role, says so in words.
+pub(super) async fn load(imds: &Imds, state: &State) -> Result<Result<Loaded, String>, Error> {
     if let Some(role) = state.role().filter(|role| is_role_name(role)) {
-        if let Some(answer) = read(imds, &role).await? {
-            return understand(&role, &answer);
+        match read(imds, &role).await {
+            Ok(Some(answer)) => return understand(&role, &answer).map(Ok),
+            Ok(None) => state.set_role(None),
+            Err(error) => return unread(error),
         }
-        state.set_role(None);
     }
-    let names = imds.item(ROLES).await.map_err(unread)?;
-    let none = || not_found("the instance's role: the metadata service says that the instance has none");
-    let names = names.ok_or_else(none)?;
+    let names = match imds.item(ROLES).await {
+        Ok(names) => names,
+        Err(error) => return unread(error),
+    };
+    let none = || Err(format!("{WHOSE}: the metadata service says that the instance has none"));
+    let Some(names) = names else { return Ok(none()) };
     let role = names.lines().next().map_or("", str::trim);
     if !is_role_name(role) {
         let item = ROLES.to_owned();
-        return Err(Error::Metadata(imds::Error::Unexpected { item, expected: "the name of a role" }));
+        return unread(imds::Error::Unexpected { item, expected: "the name of a role" });
     }
-    let answer = read(imds, role).await?.ok_or_else(none)?;
-    let loaded = understand(role, &answer)?;
-    state.set_role(Some(role));
-    Ok(loaded)
+    match read(imds, role).await {
+        Ok(Some(answer)) => {
+            let loaded = understand(role, &answer)?;
+            state.set_role(Some(role));
+            Ok(Ok(loaded))
+        }
+        Ok(None) => Ok(none()),
+        Err(error) => unread(error),
+    }
 }
 
-fn not_found(role: &str) -> Error {
-    Error::NotFound(vec!["the environment: AWS_ACCESS_KEY_ID is not set".to_owned(), role.to_owned()])
+async fn read(imds: &Imds, role: &str) -> Result<Option<String>, imds::Error> {
+    imds.item(&format!("{ROLES}{role}")).await
 }
 
-async fn read(imds: &Imds, role: &str) -> Result<Option<String>, Error> {
-    imds.item(&format!("{ROLES}{role}")).await.map_err(unread)
-}
-
-fn unread(error: imds::Error) -> Error {
+fn unread(error: imds::Error) -> Result<Result<Loaded, String>, Error> {
     match error {
-        imds::Error::Disabled => not_found(
-            "the instance's role: not asked, the metadata service is switched off by AWS_EC2_METADATA_DISABLED",
-        ),
-        error => Error::Metadata(error),
+        imds::Error::Disabled => Ok(Err(format!(
+            "{WHOSE}: not asked, the metadata service is switched off by AWS_EC2_METADATA_DISABLED"
+        ))),
+        error => Err(Error::Metadata(Arc::new(error))),
     }
 }
 
@@ -71,8 +79,12 @@ fn is_role_name(name: &str) -> bool {
 fn understand(role: &str, text: &str) -> Result<Loaded, Error> {
     let failed = |code: &str| Error::Role { role: role.to_owned(), code: code.to_owned() };
     // The text holds secrets: serde's own message, which may quote it, stays out of the error.
-    let unreadable =
-        |_| Error::Metadata(imds::Error::Unexpected { item: format!("{ROLES}{role}"), expected: "JSON" });
+    let unreadable = |_| {
+        Error::Metadata(Arc::new(imds::Error::Unexpected {
+            item: format!("{ROLES}{role}"),
+            expected: "JSON",
+        }))
+    };
     let answer: Answer = serde_json::from_str(text).map_err(unreadable)?;
     match answer.code.as_deref() {
         None | Some("Success") => {}
@@ -82,12 +94,15 @@ fn understand(role: &str, text: &str) -> Result<Loaded, Error> {
     let (Some(id), Some(secret)) = (filled(answer.access_key_id), filled(answer.secret_access_key)) else {
         return Err(failed("the answer lacks AccessKeyId or SecretAccessKey"));
     };
-    let credentials = Credentials::new(id, secret);
-    let credentials = match filled(answer.token) {
-        Some(token) => credentials.with_token(token),
-        None => credentials,
-    };
-    Ok(Loaded { credentials, expires: answer.expiration })
+    let credentials = pair(&id, &secret, filled(answer.token).as_deref(), |part| {
+        let part = match part {
+            Part::KeyId => "AccessKeyId",
+            Part::Secret => "SecretAccessKey",
+            Part::Token => "Token",
+        };
+        format!("{part} of the metadata service")
+    })?;
+    Ok(Loaded { credentials, expires: answer.expiration, origin: Origin::InstanceRole })
 }
 
 #[cfg(test)]

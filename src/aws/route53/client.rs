@@ -3,8 +3,8 @@
 //! Each call is bounded, and signed anew for each attempt. A change whose answer is lost is never
 //! repeated here: whoever asked for it has to look what became of it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use super::xml;
 use crate::aws::Signing;
 use crate::aws::credentials::{self, Chain};
 use crate::aws::endpoint::Endpoint;
+use crate::aws::locator::{LocateError, Locator};
 use crate::clock::{Authority, Clock, ServerClock, Timestamp};
 use crate::dns::{Name, RecordSet, RecordType, ZoneId};
 use crate::secret::Credentials;
@@ -46,6 +47,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub enum Error {
     #[error(transparent)]
     Credentials(credentials::Error),
+    /// Which Route 53 is ours.
+    #[error(transparent)]
+    Locate(LocateError),
     #[error("Route 53 can't be reached")]
     Transport(#[source] transport::Error),
     #[error("the answer from Route 53 can't be read")]
@@ -104,13 +108,14 @@ struct Corrected {
 /// Talks to one Route 53 endpoint.
 pub struct Client {
     transport: Arc<dyn Transport>,
-    pub(super) endpoint: Endpoint,
+    pub(super) locator: Locator,
     credentials: Arc<Chain>,
     clock: Arc<ServerClock>,
     machine: Arc<dyn Clock>,
     pub(super) state: Arc<State>,
     signing: Signing,
-    sigv4: sigv4::Signer,
+    /// Signs for the region of the endpoint, once that is known.
+    sigv4: OnceLock<sigv4::Signer>,
     patience: Duration,
     changes: Changes,
     requests: AtomicU64,
@@ -129,7 +134,7 @@ struct Changes {
 /// What a client is made of.
 pub struct Parts {
     pub transport: Arc<dyn Transport>,
-    pub endpoint: Endpoint,
+    pub locator: Locator,
     pub credentials: Arc<Chain>,
     pub clock: Arc<ServerClock>,
     /// Asked only when no answer ever told the time.
@@ -144,22 +149,20 @@ impl Client {
     /// # Errors
     /// [`Error::Exposed`] when AWS3-HTTPS is asked for on a way that others can listen to.
     pub fn new(parts: Parts) -> Result<Self, Error> {
-        let Parts { transport, endpoint, credentials, clock, machine, state, signing, patience } = parts;
-        if signing == Signing::Aws3Https && !endpoint.is_private() {
-            return Err(Error::Exposed(endpoint.url));
+        let Parts { transport, locator, credentials, clock, machine, state, signing, patience } = parts;
+        if signing == Signing::Aws3Https && !locator.likely().is_private() {
+            return Err(Error::Exposed(locator.likely().url.clone()));
         }
-        let scope = sigv4::Scope { region: endpoint.signing_region.clone(), service: "route53".to_owned() };
-        let sigv4 = sigv4::Signer::new(scope);
         let changes = Changes::default();
         Ok(Self {
             transport,
-            endpoint,
+            locator,
             credentials,
             clock,
             machine,
             state,
             signing,
-            sigv4,
+            sigv4: OnceLock::new(),
             patience,
             changes,
             requests: AtomicU64::new(0),
@@ -285,13 +288,15 @@ impl Client {
         // The service failed a change, and may have carried it out before.
         let mut failed = false;
         loop {
-            let aws3 = !corrected.scheme && self.starts_with_aws3();
             let credentials = self.credentials.get().await;
             let credentials = credentials.map_err(|error| settled(Error::Credentials(error), failed))?;
-            let failure = match self.attempt(method, path, &body, &credentials, aws3).await {
+            let endpoint = self.locator.get(self.credentials.is_of_instance()).await;
+            let endpoint = endpoint.map_err(|error| settled(Error::Locate(error), failed))?;
+            let aws3 = !corrected.scheme && self.starts_with_aws3(endpoint);
+            let failure = match self.attempt(endpoint, method, path, &body, &credentials, aws3).await {
                 Ok(answer) => match read(answer.body()) {
                     Ok(value) => {
-                        self.settle_scheme(aws3, &corrected);
+                        self.settle_scheme(endpoint, aws3, &corrected);
                         return Ok(value);
                     }
                     Err(error) => Failure::Unreadable(error),
@@ -329,7 +334,7 @@ impl Client {
                                 self.denied.fetch_add(1, Ordering::Relaxed);
                             }
                             if proves_signature(kind) {
-                                self.settle_scheme(aws3, &corrected);
+                                self.settle_scheme(endpoint, aws3, &corrected);
                             }
                             return Err(settled(Error::Service(refusal), failed));
                         }
@@ -348,23 +353,28 @@ impl Client {
 
     async fn attempt(
         &self,
+        endpoint: &Endpoint,
         method: &Method,
         path: &str,
         body: &Bytes,
         credentials: &Credentials,
         aws3: bool,
     ) -> Result<Response<Bytes>, Failure> {
-        let time = self.time().await.map_err(Failure::Transport)?;
-        let request = Request::builder().method(method).uri(format!("{}{path}", self.endpoint.url));
+        let time = self.time(endpoint).await.map_err(Failure::Transport)?;
+        let request = Request::builder().method(method).uri(format!("{}{path}", endpoint.url));
         let request = if body.is_empty() { request } else { request.header("content-type", "text/xml") };
         let mut request = request.body(body.clone()).map_err(|source| {
-            let host = self.endpoint.url.clone();
+            let host = endpoint.url.clone();
             Failure::Transport(transport::Error::Request { host, source: Some(source.into()) })
         })?;
         let signed = if aws3 {
             aws3::sign(request.headers(), credentials, aws3::Algorithm::HmacSha256, time)
         } else {
-            self.sigv4.sign(&request, credentials, time)
+            let signer = || {
+                let scope = sigv4::Scope::new(endpoint.signing_region.clone(), "route53");
+                sigv4::Signer::new(scope)
+            };
+            self.sigv4.get_or_init(signer).sign(&request, credentials, time)
         };
         signed.map_err(|error| Failure::Final(Error::Sign(error)))?.apply(request.headers_mut());
 
@@ -386,12 +396,12 @@ impl Client {
     }
 
     /// Amazon's time: as known, or asked for without a signature. Any status carries it.
-    async fn time(&self) -> Result<Timestamp, transport::Error> {
+    async fn time(&self, endpoint: &Endpoint) -> Result<Timestamp, transport::Error> {
         if let Some(now) = self.clock.now() {
             return Ok(now);
         }
-        let host = || self.endpoint.url.clone();
-        let request = Request::get(format!("{}/date", self.endpoint.url))
+        let host = || endpoint.url.clone();
+        let request = Request::get(format!("{}/date", endpoint.url))
             .body(Bytes::new())
             .map_err(|source| transport::Error::Request { host: host(), source: Some(source.into()) })?;
         let answer = self.transport.send(request).await?;
@@ -431,11 +441,11 @@ impl Client {
         }
     }
 
-    fn starts_with_aws3(&self) -> bool {
+    fn starts_with_aws3(&self, endpoint: &Endpoint) -> bool {
         match self.signing {
             Signing::Aws3Https => true,
             Signing::SigV4 => false,
-            Signing::Auto => self.endpoint.is_private() && !self.state.refuses_aws3_https(&self.endpoint.url),
+            Signing::Auto => endpoint.is_private() && !self.state.refuses_aws3_https(&endpoint.url),
         }
     }
 
@@ -446,12 +456,12 @@ impl Client {
     }
 
     /// Notes that AWS3-HTTPS was taken, or remembers that SigV4 was where it wasn't.
-    fn settle_scheme(&self, aws3: bool, corrected: &Corrected) {
+    fn settle_scheme(&self, endpoint: &Endpoint, aws3: bool, corrected: &Corrected) {
         if aws3 {
             self.aws3_taken.store(true, Ordering::Relaxed);
         } else if corrected.scheme {
-            tracing::debug!(endpoint = self.endpoint.url, "AWS3-HTTPS not taken, SigV4 from now on");
-            self.state.set_refuses_aws3_https(&self.endpoint.url);
+            tracing::debug!(endpoint = endpoint.url, "AWS3-HTTPS not taken, SigV4 from now on");
+            self.state.set_refuses_aws3_https(&endpoint.url);
         }
     }
 }

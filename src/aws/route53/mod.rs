@@ -11,5 +11,6 @@ pub use client::{Client, Error, LostAnswer, PATIENCE, Parts, TRANSPORT};
 pub use error::{Kind, ServiceError};
 pub use request::{Change, RenderError, render};
 pub use response::{ChangeInfo, RecordPage, ZonePage, change_info, record_page, zone_page};
+pub(super) use xml::Cursor;
 pub use xml::Error as XmlError;
 pub use zones::{Age, Found, ZoneChoice, ZoneFinder};

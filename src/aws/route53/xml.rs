@@ -26,7 +26,7 @@ pub enum Error {
     Strange { name: Name, rtype: String },
 }
 
-pub(super) struct Cursor<'a> {
+pub(in crate::aws) struct Cursor<'a> {
     reader: Reader<&'a [u8]>,
 }
 
@@ -51,14 +51,14 @@ impl<'a> Cursor<'a> {
     }
 
     /// A cursor within the root element, which has to be `expected`.
-    pub(super) fn within(document: &'a [u8], expected: &'static str) -> Result<Self, Error> {
+    pub(in crate::aws) fn within(document: &'a [u8], expected: &'static str) -> Result<Self, Error> {
         let (cursor, found) = Self::new(document)?;
         if found == expected { Ok(cursor) } else { Err(Error::Root { expected, found }) }
     }
 
     /// The name of the next child of the element that the cursor is in, entering it; `None`, leaving
     /// the element, when there are no more.
-    pub(super) fn child(&mut self) -> Result<Option<String>, Error> {
+    pub(in crate::aws) fn child(&mut self) -> Result<Option<String>, Error> {
         loop {
             match self.next()? {
                 Event::Start(start) => return Ok(Some(start.local_name().as_ref().to_owned())),
@@ -70,7 +70,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The text of the element that the cursor is in, leaving it.
-    pub(super) fn text(&mut self) -> Result<String, Error> {
+    pub(in crate::aws) fn text(&mut self) -> Result<String, Error> {
         let mut out = String::new();
         loop {
             match self.next()? {
@@ -95,7 +95,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Leaves the element that the cursor is in, whatever it holds.
-    pub(super) fn skip(&mut self) -> Result<(), Error> {
+    pub(in crate::aws) fn skip(&mut self) -> Result<(), Error> {
         let mut depth = 1;
         while depth > 0 {
             match self.next()? {

@@ -76,7 +76,9 @@ impl<'a> ZoneFinder<'a> {
             _ => self.zones_of(name, &upmost(name)).await?,
         };
         let zone = pick(within, name, choice, private)?;
-        client.state.set_zone(&client.endpoint.url, &wanted, &zone.id);
+        if let Some(endpoint) = client.locator.known() {
+            client.state.set_zone(&endpoint.url, &wanted, &zone.id);
+        }
         Ok(Found { id: zone.id, age: Age::Fresh })
     }
 
@@ -152,14 +154,16 @@ impl Client {
         if let ZoneChoice::Id(id) = choice {
             return Some(Found { id: id.clone(), age: Age::Fresh });
         }
-        let (id, learnt) = self.state.zone(&self.endpoint.url, &wanted(name, choice, private))?;
+        let (id, learnt) = self.state.zone(&self.locator.known()?.url, &wanted(name, choice, private))?;
         Some(Found { id, age: if learnt { Age::Known } else { Age::Inherited } })
     }
 
     /// Forgets the zone remembered for `name`, which the service doesn't know, or doesn't let these
     /// credentials near.
     pub fn forget_zone(&self, name: &Name, choice: &ZoneChoice, private: bool) {
-        self.state.forget_zone(&self.endpoint.url, &wanted(name, choice, private));
+        if let Some(endpoint) = self.locator.known() {
+            self.state.forget_zone(&endpoint.url, &wanted(name, choice, private));
+        }
     }
 }
 
@@ -168,7 +172,7 @@ impl Client {
     /// Those that are remembered.
     #[must_use]
     pub fn known_name_servers(&self, zone: &ZoneId) -> Option<Vec<String>> {
-        self.state.name_servers(&self.endpoint.url, zone)
+        self.state.name_servers(&self.locator.known()?.url, zone)
     }
 
     /// The host names of a zone's name servers, as remembered or looked up.
@@ -180,13 +184,17 @@ impl Client {
             return Ok(known);
         }
         let found = self.apex_name_servers(zone).await?;
-        self.state.set_name_servers(&self.endpoint.url, zone, Some(&found));
+        if let Some(endpoint) = self.locator.known() {
+            self.state.set_name_servers(&endpoint.url, zone, Some(&found));
+        }
         Ok(found)
     }
 
     /// Forgets them.
     pub fn forget_name_servers(&self, zone: &ZoneId) {
-        self.state.set_name_servers(&self.endpoint.url, zone, None);
+        if let Some(endpoint) = self.locator.known() {
+            self.state.set_name_servers(&endpoint.url, zone, None);
+        }
     }
 }
 

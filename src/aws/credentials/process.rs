@@ -1,0 +1,159 @@
+//! Credentials that a program prints (`credential_process`).
+//!
+//! The program is started without a shell, and what it prints is shown to nobody.
+//!
+//! Spec: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+
+use super::{Error, Loaded, Origin, Part, pair};
+use crate::clock::Timestamp;
+
+/// How long the program may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest output that is read.
+const LONGEST: u64 = 64 * 1024;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Output {
+    version: Option<serde_json::Value>,
+    access_key_id: Option<String>,
+    secret_access_key: Option<String>,
+    session_token: Option<String>,
+    expiration: Option<Timestamp>,
+}
+
+pub(super) async fn load(by: &str, command: &str) -> Result<Loaded, Error> {
+    let words = split(command).ok_or_else(|| Error::broken(by, "expected a quote at its end, found none"))?;
+    let Some((program, arguments)) = words.split_first() else {
+        return Err(Error::broken(by, "expected a program, found nothing"));
+    };
+    let child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn();
+    let mut child =
+        child.map_err(|error| Error::broken(by, format!("could not start {program}: {error}")))?;
+    tracing::debug!(program, "credentials from a program");
+    let failed = |error| Error::unanswered(format!("{by}: {program} could not be read"), error);
+    let run = async {
+        let mut output = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            stdout.take(LONGEST).read_to_end(&mut output).await.map_err(failed)?;
+        }
+        let status = child.wait().await.map_err(failed)?;
+        if !status.success() {
+            return Err(Error::refused(by, format!("{program} ended with {status}")));
+        }
+        understand(by, program, &output)
+    };
+    let silent = |_| Error::unanswered(format!("{by}: {program} gave no credentials"), Silent);
+    tokio::time::timeout(PATIENCE, run).await.map_err(silent)?
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("it didn't end within {} s", PATIENCE.as_secs())]
+struct Silent;
+
+fn understand(by: &str, program: &str, output: &[u8]) -> Result<Loaded, Error> {
+    // The text holds secrets: serde's own message, which may quote it, stays out of the error.
+    let parsed: Output = serde_json::from_slice(output).map_err(|_| {
+        Error::broken(by, format!("expected JSON from {program}, as AWS's documents describe it"))
+    })?;
+    if parsed.version != Some(1.into()) {
+        return Err(Error::broken(by, format!("expected \"Version\": 1 from {program}")));
+    }
+    let (Some(id), Some(secret)) = (parsed.access_key_id, parsed.secret_access_key) else {
+        return Err(Error::broken(by, format!("expected AccessKeyId and SecretAccessKey from {program}")));
+    };
+    let credentials = pair(&id, &secret, parsed.session_token.as_deref(), |part| {
+        let part = match part {
+            Part::KeyId => "AccessKeyId",
+            Part::Secret => "SecretAccessKey",
+            Part::Token => "SessionToken",
+        };
+        format!("{by}: {part} from {program}")
+    })?;
+    Ok(Loaded { credentials, expires: parsed.expiration, origin: Origin::Process })
+}
+
+/// The words of a command as a POSIX shell splits them, with nothing expanded; `None` when a quote or an
+/// escape has no end.
+fn split(command: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut characters = command.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            ' ' | '\t' | '\n' | '\r' => words.extend(word.take()),
+            '\'' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match characters.next()? {
+                        '\'' => break,
+                        other => word.push(other),
+                    }
+                }
+            }
+            '"' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match characters.next()? {
+                        '"' => break,
+                        '\\' => match characters.next()? {
+                            escaped @ ('"' | '\\') => word.push(escaped),
+                            other => word.extend(['\\', other]),
+                        },
+                        other => word.push(other),
+                    }
+                }
+            }
+            '\\' => word.get_or_insert_default().push(characters.next()?),
+            other => word.get_or_insert_default().push(other),
+        }
+    }
+    words.extend(word);
+    Some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_split_as_a_shell_splits_words() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../../tests/vectors/aws_config_files.json")).unwrap();
+        for case in vectors["credential_process_split_posix"].as_array().unwrap() {
+            let words: Vec<String> = serde_json::from_value(case[1].clone()).unwrap();
+            assert_eq!(split(case[0].as_str().unwrap()), Some(words));
+        }
+        assert_eq!(split(r#"a "b\"c\d" # 'e'f"#).unwrap(), ["a", r#"b"c\d"#, "#", "ef"]);
+        assert_eq!(split("a 'b"), None);
+        assert_eq!(split("a \\"), None);
+        assert_eq!(split("  ").unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_a_program_prints_is_never_quoted() {
+        for output in [
+            "sentinel",
+            r#"{"Version":2,"SecretAccessKey":"sentinel"}"#,
+            r#"{"Version":1,"AccessKeyId":"sentinel"}"#,
+            r#"{"Version":"1","AccessKeyId":"A","SecretAccessKey":"sentinel"}"#,
+            r#"{"Version":1,"AccessKeyId":"A B","SecretAccessKey":"sentinel"}"#,
+        ] {
+            let error = understand("by", "program", output.as_bytes()).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("sentinel"), "{error}");
+        }
+    }
+}
