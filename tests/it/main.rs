@@ -12,3 +12,4 @@ mod fuzz;
 mod house;
 mod names;
 mod once;
+mod worlds;
