@@ -22,7 +22,7 @@ use pin53::env::Env;
 use pin53::imds::{self, Imds};
 use pin53::reconcile::{Mode, Parts, Reconciler};
 use pin53::sandbox::{InProcess, Operation, World};
-use pin53::source::{Source, Sources};
+use pin53::source::{self, Source, Sources};
 use pin53::state::State;
 use pin53::transport::Meter;
 
@@ -105,17 +105,25 @@ fn reconciler(world: &Arc<World>) -> Reconciler {
         name: Name::parse("vpn.example.com").expect("a name").into(),
         rtype: RecordType::Cname,
         sources: vec![Source::Imds],
+        agree: 1,
         ttl: Ttl::new(60).expect("a TTL"),
         zone: ZoneChoice::Longest,
         private: false,
         allow_private: false,
     };
     let client = Arc::new(client.expect("a client"));
-    let datagrams = InProcess::new(Arc::clone(world));
+    let elsewhere = Arc::new(InProcess::new(Arc::clone(world)));
+    let sources = Sources::new(source::Parts {
+        metadata: imds,
+        http: Arc::<InProcess>::clone(&elsewhere),
+        ecs: Arc::<InProcess>::clone(&elsewhere),
+        datagrams: Arc::<InProcess>::clone(&elsewhere),
+        env,
+    });
     Reconciler::new(Parts {
         rules: vec![rule],
-        sources: Sources::new(imds),
-        auditor: Auditor::new(audit::Settings::default(), Arc::new(datagrams), Arc::clone(&client)),
+        sources,
+        auditor: Auditor::new(audit::Settings::default(), elsewhere, Arc::clone(&client)),
         client,
         state,
         requests,

@@ -14,8 +14,10 @@ use crate::source::{Observation, Source};
 pub struct Rule {
     pub name: Pattern<Name>,
     pub rtype: RecordType,
-    /// Asked in this order; the first that answers counts.
+    /// In the order in which they count.
     pub sources: Vec<Source>,
+    /// So many sources have to say the same, all of them being asked; 1: the first that answers counts.
+    pub agree: usize,
     pub ttl: Ttl,
     pub zone: ZoneChoice,
     /// The record belongs into a private zone.
@@ -158,6 +160,7 @@ mod tests {
             name: Name::parse("vpn.example.com").unwrap().into(),
             rtype,
             sources: vec![Source::Imds],
+            agree: 1,
             ttl: Ttl::new(60).unwrap(),
             zone: ZoneChoice::Longest,
             private: false,

@@ -238,6 +238,7 @@ impl Story<'_> {
             name: self.name.clone().into(),
             rtype: RecordType::Cname,
             sources: vec![Source::Imds],
+            agree: 1,
             ttl: self.ttl,
             zone: ZoneChoice::Longest,
             private: false,

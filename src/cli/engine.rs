@@ -18,9 +18,9 @@ use crate::config::Settings;
 use crate::env::Env;
 use crate::reconcile::{Mode, Parts, Reconciler};
 use crate::report::{self, Class, Round};
-use crate::source::Sources;
+use crate::source::{self, Sources};
 use crate::state::State;
-use crate::transport::{self, HttpClient, Meter, Sockets};
+use crate::transport::{self, HttpClient, Meter, OnDemand, Sockets};
 
 /// A reconciler for these settings, whose calls are attempted again for as long as `patience`, with its connection to Route 53 being opened already: by the
 /// time the metadata is read, its handshakes are over.
@@ -70,7 +70,17 @@ pub(super) fn reconciler(
     if let Ok(uri) = endpoint.url.parse::<Uri>() {
         tokio::spawn(async move { to_route53.preconnect(&uri).await });
     }
-    let sources = Sources::new(imds);
+    let to_others = |bounds| {
+        let client = Arc::new(OnDemand::new(bounds, roots.clone()));
+        Arc::new(Meter::new(client, Arc::clone(&requests)))
+    };
+    let sources = Sources::new(source::Parts {
+        metadata: imds,
+        http: to_others(source::HTTP_TRANSPORT),
+        ecs: to_others(source::ECS_TRANSPORT),
+        datagrams: Arc::new(Sockets),
+        env: env.clone(),
+    });
     Ok(Reconciler::new(Parts {
         rules: settings.rules.clone(),
         sources,

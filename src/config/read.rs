@@ -126,6 +126,16 @@ pub(super) fn ttl(value: &Value) -> Reading<Ttl> {
     }
 }
 
+/// How many of several.
+pub(super) fn count(value: &Value) -> Reading<usize> {
+    let number = match &value.kind {
+        ValueKind::I64(number) => usize::try_from(*number).ok(),
+        ValueKind::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number.filter(|number| *number > 0).map_or_else(|| mismatch("a number of sources, at least 1", value), Ok)
+}
+
 pub(super) fn duration(value: &Value, period: &Period) -> Reading<Duration> {
     let parsed = DURATIONS.parse_unsigned_duration(text(value, period.expected)?);
     match parsed {

@@ -46,12 +46,7 @@ fn rule(record: &Value, i: usize, layers: &Layers, faults: &mut Faults) -> Optio
     for key in RECORD {
         let Some(value) = table.get(key.path) else { continue };
         if let Err(text) = key.read(value, &mut draft) {
-            // In a list, the item's place is as good as the list's and more exact for options.
-            let value = match &value.kind {
-                ValueKind::Array(items) => items.first().unwrap_or(value),
-                _ => value,
-            };
-            fault(value, key.path, text);
+            fault(first(value), key.path, text);
         }
     }
     if !table.contains_key("name") {
@@ -69,13 +64,26 @@ fn rule(record: &Value, i: usize, layers: &Layers, faults: &mut Faults) -> Optio
         None => ZoneChoice::Longest,
     };
     let ttl = draft.ttl.or_else(|| Ttl::new(DEFAULT_TTL).ok());
+    let rtype = draft.rtype.unwrap_or(RecordType::Cname);
+    let sources = draft.sources.unwrap_or_else(|| vec![Source::Imds]);
+    // What is wrong with the type itself was told already.
+    let type_is_told = draft.rtype.is_some() || !table.contains_key("type");
+    let misfit = sources.iter().find_map(|source| source.serves(rtype).err());
+    if let Some(text) = misfit.filter(|_| type_is_told) {
+        fault(first(at(record, "source")), "source", text);
+    }
+    if let Some(needed) = draft.agree.filter(|needed| *needed > sources.len()) {
+        let text = format!("expected at most the number of sources, {}, found {needed}", sources.len());
+        fault(at(record, "agree"), "agree", text);
+    }
     if !whole {
         return None;
     }
     Some(Rule {
         name: draft.name?,
-        rtype: draft.rtype.unwrap_or(RecordType::Cname),
-        sources: draft.sources.unwrap_or_else(|| vec![Source::Imds]),
+        rtype,
+        sources,
+        agree: draft.agree.unwrap_or(1),
         ttl: ttl?,
         zone,
         private: draft.private,
@@ -91,6 +99,14 @@ fn may_lie_within(name: &Pattern<Name>, zone: &Name) -> bool {
             let tail = parts.tail().split_once('.').and_then(|(_, tail)| Name::parse(tail).ok());
             tail.is_none_or(|tail| tail.is_within(zone) || zone.is_within(&tail))
         }
+    }
+}
+
+/// In a list, the first item's place is as good as the list's and more exact for options.
+fn first(value: &Value) -> &Value {
+    match &value.kind {
+        ValueKind::Array(items) => items.first().unwrap_or(value),
+        _ => value,
     }
 }
 

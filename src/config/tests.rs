@@ -70,6 +70,7 @@ fn a_name_alone_is_enough() {
                 sources: [
                     Imds,
                 ],
+                agree: 1,
                 ttl: Ttl(
                     60,
                 ),
@@ -232,11 +233,41 @@ fn every_setting_of_a_record_has_a_variable() {
         ("PRIVATE", "true"),
         ("ALLOW_PRIVATE", "true"),
     ];
-    assert_eq!(values.len() + 1, keys::RECORD.len());
+    // The name, and what wants more than one source.
+    assert_eq!(values.len() + 2, keys::RECORD.len());
     let plain = bare(&named("a.example.com"), &Env::default()).unwrap();
     for (key, value) in values {
         let set = bare(&named("a.example.com"), &env([(&format!("PIN53_RECORD__{key}"), value)])).unwrap();
         assert_ne!(plain, set, "PIN53_RECORD__{key} changes nothing");
+    }
+    let both = bare(&named("a.example.com"), &env([("PIN53_RECORD__AGREE", "2")])).unwrap_err();
+    insta::assert_snapshot!(both, @"PIN53_RECORD__AGREE: expected at most the number of sources, 1, found 2");
+}
+
+#[test]
+fn sources_have_to_fit_the_type_and_be_enough_to_agree() {
+    let record = |text: &str| file(&format!("[[record]]\nname = 'a.example.com'\n{text}"));
+    let rule = record("type = 'A'\nsource = ['imds', 'dns:192.0.2.53/a.example', 'file:/a']\nagree = 2\n");
+    let rule = rule.unwrap().rules.swap_remove(0);
+    assert_eq!((rule.sources.len(), rule.agree), (3, 2));
+    for (text, fault) in [
+        ("agree = 0", "agree: expected a number of sources, at least 1, found 0"),
+        ("agree = 'all'", "agree: expected a number of sources, at least 1, found 'all'"),
+        ("source = ['imds', 'ecs']\nagree = 3", "agree: expected at most the number of sources, 2, found 3"),
+        (
+            "source = 'interface:eth0'",
+            "source: expected a source of host names for a CNAME record, found 'interface:eth0'",
+        ),
+        (
+            "source = ['imds', 'static:a.example']\ntype = 'A'",
+            "source: static:a.example: expected an IPv4 address, found 'a.example'",
+        ),
+        (
+            "source = 'dns:192.0.2.53/a.example/A'\ntype = 'AAAA'",
+            "source: expected a question for AAAA or TXT, found 'dns:192.0.2.53/a.example/A'",
+        ),
+    ] {
+        assert_eq!(record(text).unwrap_err(), format!("/etc/pin53/pin53.toml: record[0].{fault}"));
     }
 }
 
@@ -365,7 +396,7 @@ fn values_that_can_not_be_are_all_told_at_once() {
     /etc/pin53/pin53.toml: record[1].zone: expected a zone's id (Z1PA6795UKMFR9) or name, found 'not a zone'
     /etc/pin53/pin53.toml: record[1].name: expected a domain name, found nothing
     /etc/pin53/pin53.toml: record[2].name: expected instance_id, region, availability_zone, hostname or tags.KEY in braces, found 'instanceid'; the nearest is 'instance_id'
-    /etc/pin53/pin53.toml: record[2].source: expected a source (imds, imds:PATH), found 'magic'
+    /etc/pin53/pin53.toml: record[2].source: expected a source (imds, imds:PATH, ecs, interface:NAME, http:URL, dns:SERVER/NAME[/TYPE], command:PROGRAM, file:PATH, static:VALUE), found 'magic'
     /etc/pin53/pin53.toml: record[2].ttl: expected a TTL in seconds, found 1.5
     /etc/pin53/pin53.toml: record[3].name: expected a domain name, found a list
     /etc/pin53/pin53.toml: record[3].zone: expected a zone's id or name, found a table
@@ -431,7 +462,7 @@ fn options_are_faulted_by_their_spelling_and_are_usage() {
     --log-format: expected text or json, found 'xml'
     --name: expected a domain name, found 'https://example.com', in which ':' is not escaped
     --type: expected a record type that pin53 publishes (CNAME, A, AAAA), found 'TXT'
-    --source: expected a source (imds, imds:PATH), found 'magic'
+    --source: expected a source (imds, imds:PATH, ecs, interface:NAME, http:URL, dns:SERVER/NAME[/TYPE], command:PROGRAM, file:PATH, static:VALUE), found 'magic'
     --zone: expected a zone's id (Z1PA6795UKMFR9) or name, found ''
     ");
     let with_variable = bare(&overrides, &env([("PIN53_WATCH", "soon")])).unwrap_err();

@@ -44,6 +44,7 @@ pub struct Settings {
 /// Runs until `stop` resolves.
 pub async fn run(reconciler: Arc<Reconciler>, settings: Settings, stop: impl Future<Output = ()>) {
     let mut stop = std::pin::pin!(stop);
+    let mut changes = reconciler.changes();
     let mut daemon = Daemon::new(reconciler, settings);
     loop {
         let next = daemon.next();
@@ -57,6 +58,7 @@ pub async fn run(reconciler: Arc<Reconciler>, settings: Settings, stop: impl Fut
                     daemon.take(finished);
                 }
             }
+            () = changes.next() => daemon.look_now(),
             () = tokio::time::sleep_until(next) => {
                 tokio::select! {
                     biased;
@@ -128,6 +130,11 @@ impl Daemon {
     fn next(&self) -> Instant {
         let due = self.watched.iter().filter_map(Watched::next).min();
         due.map_or(self.next_look, |due| due.min(self.next_look))
+    }
+
+    /// Makes it time to look at the sources.
+    fn look_now(&mut self) {
+        self.next_look = Instant::now();
     }
 
     /// Looks at the sources, where it is time for that.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::desired::Rule;
 use crate::dns::RecordKey;
 use crate::pattern::{Facts, Unrendered};
-use crate::source::{Observation, Wanted};
+use crate::source::{Changes, Observation, Wanted};
 
 use super::Reconciler;
 
@@ -27,15 +27,23 @@ impl Look {
 }
 
 impl Reconciler {
+    /// Waits for what makes a look worth while before its time.
+    pub fn changes(&self) -> Changes {
+        Changes::of(self.rules.iter().flat_map(|rule| &rule.sources))
+    }
+
     /// Looks at the sources of every rule, and at the metadata that its name is made of.
     pub async fn look(&self) -> Vec<Look> {
-        let wanted: Vec<Wanted<'_>> =
-            self.rules.iter().map(|rule| Wanted { rtype: rule.rtype, sources: &rule.sources }).collect();
+        let wanted: Vec<Wanted<'_>> = self.rules.iter().map(wanted).collect();
         let items: BTreeSet<_> = self.rules.iter().flat_map(Rule::items).collect();
         let (observations, facts) = tokio::join!(self.sources.look(&wanted), self.sources.facts(items));
         let looks = keys(&self.rules, &facts).into_iter().zip(observations);
         looks.map(|(key, observation)| Look { key, observation }).collect()
     }
+}
+
+fn wanted(rule: &Rule) -> Wanted<'_> {
+    Wanted { rtype: rule.rtype, sources: &rule.sources, agree: rule.agree }
 }
 
 /// Which record each rule is for. Where two are for the same, it is the first one's.

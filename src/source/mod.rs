@@ -1,19 +1,30 @@
 //! Where a record's value comes from, and the metadata that its name is made of.
 //!
-//! A look ends in one of three ways, and *unknown* is never *none*.
+//! Here stands what sources there are and how users write them; a file for each tells how it is read.
+//! A look at one ends in one of three ways, and *unknown* is never *none*.
 
+mod command;
+mod dns;
+mod ecs;
+mod file;
+mod http;
 mod imds;
+mod interface;
+mod look;
+mod values;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::future::join_all;
-
-use crate::causes::with_causes;
 use crate::dns::{RecordType, Value};
-use crate::imds::{Error, Imds};
-use crate::pattern::{Fact, Facts, Item};
+
+pub use command::Program;
+pub use dns::Lookup;
+pub use ecs::TRANSPORT as ECS_TRANSPORT;
+pub use http::{TRANSPORT as HTTP_TRANSPORT, Url};
+pub use interface::{Changes, Interface};
+pub use look::{Observation, Parts, Sources, Wanted};
 
 /// A place to look for a value. One variant for each kind, as users write them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,155 +33,119 @@ pub enum Source {
     Imds,
     /// `imds:PATH`: that item below `/latest/meta-data/`.
     ImdsPath(String),
+    /// `ecs`: the network of the ECS task that this is a container of.
+    Ecs,
+    /// `interface:NAME`: the addresses of a network interface.
+    Interface(Interface),
+    /// `http:URL`, or a bare URL: what a server answers.
+    Http(Url),
+    /// `dns:SERVER/NAME[/TYPE]`: what a DNS server answers.
+    Dns(Lookup),
+    /// `command:PROGRAM`: what a program prints.
+    Command(Program),
+    /// `file:PATH`: what stands in a file.
+    File(PathBuf),
+    /// `static:VALUE`: always the same.
+    Static(String),
 }
+
+/// The kinds of source as they are written, for people.
+const KINDS: [&str; 9] = [
+    "imds",
+    "imds:PATH",
+    "ecs",
+    "interface:NAME",
+    "http:URL",
+    "dns:SERVER/NAME[/TYPE]",
+    "command:PROGRAM",
+    "file:PATH",
+    "static:VALUE",
+];
 
 /// A text names no source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected a source (imds, imds:PATH), found '{0}'")]
-pub struct UnknownSource(pub String);
+pub enum Error {
+    #[error("expected a source ({}), found '{found}'{}", KINDS.join(", "), .nearest.map(|n| format!("; the nearest is '{n}'")).unwrap_or_default())]
+    Kind { found: String, nearest: Option<&'static str> },
+    #[error("expected {expected}, found '{found}'")]
+    Form { expected: &'static str, found: String },
+    /// What was found is not for other eyes.
+    #[error("expected {expected}")]
+    Secret { expected: &'static str },
+}
 
 impl FromStr for Source {
-    type Err = UnknownSource;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, UnknownSource> {
-        let unknown = || UnknownSource(text.to_owned());
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if text.starts_with("https://") || text.starts_with("http://") {
+            return text.parse().map(Self::Http);
+        }
+        let form = |expected| Error::Form { expected, found: text.to_owned() };
         match text.split_once(':') {
             None if text == "imds" => Ok(Self::Imds),
-            Some(("imds", path)) => {
-                let path = path.trim_matches('/');
-                let fits = !path.is_empty()
-                    && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:".contains(&b))
-                    && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
-                if fits { Ok(Self::ImdsPath(path.to_owned())) } else { Err(unknown()) }
-            }
-            _ => Err(unknown()),
+            None if text == "ecs" => Ok(Self::Ecs),
+            Some(("imds", path)) => imds::path(path)
+                .map(Self::ImdsPath)
+                .ok_or_else(|| form("imds: and an item below /latest/meta-data/, like imds:local-ipv4")),
+            Some(("interface", name)) => name.parse().map(Self::Interface),
+            Some(("http", url)) => url.parse().map(Self::Http),
+            Some(("dns", lookup)) => lookup.parse().map(Self::Dns),
+            Some(("command", line)) => line.parse().map(Self::Command),
+            Some(("file", "")) => Err(form("file: and a path, like file:/run/address")),
+            Some(("file", path)) => Ok(Self::File(path.into())),
+            Some(("static", "")) => Err(form("static: and a value, like static:198.51.100.7")),
+            Some(("static", value)) => Ok(Self::Static(value.to_owned())),
+            _ => Err(Error::Kind { found: text.to_owned(), nearest: nearest(text) }),
+        }
+    }
+}
+
+/// The kind that was likely meant, if any.
+fn nearest(text: &str) -> Option<&'static str> {
+    let word = text.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    let kind_of = |kind: &'static str| kind.split(':').next().unwrap_or_default();
+    let distance = |kind| strsim::damerau_levenshtein(&word, kind_of(kind));
+    // With something behind it, the form with something behind it is meant.
+    let kinds = KINDS.into_iter().filter(|kind| *kind != "imds" || !text.contains(':'));
+    let (near, nearest) = kinds.map(|kind| (distance(kind), kind)).min_by_key(|(near, _)| *near)?;
+    (near <= word.chars().count() / 3 + 1).then_some(nearest)
+}
+
+/// As users write it, but for what may be secret in it: of a URL the host, of a command the program.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Imds => f.write_str("imds"),
+            Self::ImdsPath(path) => write!(f, "imds:{path}"),
+            Self::Ecs => f.write_str("ecs"),
+            Self::Interface(name) => write!(f, "interface:{name}"),
+            Self::Http(url) => url.fmt(f),
+            Self::Dns(lookup) => write!(f, "dns:{lookup}"),
+            Self::Command(program) => write!(f, "command:{program}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Static(value) => write!(f, "static:{value}"),
         }
     }
 }
 
 impl Source {
-    /// The metadata item that this source reads for a record of type `rtype`.
-    fn item(&self, rtype: RecordType) -> &str {
+    /// Checks that it can have values for a record of type `rtype`; `Err` is a sentence of what was
+    /// expected and found.
+    ///
+    /// # Errors
+    /// When it never can.
+    pub fn serves(&self, rtype: RecordType) -> Result<(), String> {
         match self {
-            Self::Imds => imds::item_for(rtype),
-            Self::ImdsPath(path) => path,
-        }
-    }
-}
-
-/// What a look at a record's sources found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Observation {
-    Known(Vec<Value>),
-    /// The source answered that there is none, and says so in words.
-    KnownNone(String),
-    /// The source could not be read, or said something that makes no sense. Never the same as none.
-    Unknown(String),
-}
-
-/// The sources of one record.
-#[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
-    pub rtype: RecordType,
-    /// In the order in which they count.
-    pub sources: &'a [Source],
-}
-
-/// Whoever looks at sources.
-pub struct Sources {
-    metadata: Arc<Imds>,
-    /// Items for names that stay the same, as once read.
-    lasting: Mutex<BTreeMap<Item, String>>,
-}
-
-impl Sources {
-    #[must_use]
-    pub fn new(metadata: Arc<Imds>) -> Self {
-        Self { metadata, lasting: Mutex::default() }
-    }
-
-    /// Looks at the sources of each record, reading each item once.
-    pub async fn look(&self, wanted: &[Wanted<'_>]) -> Vec<Observation> {
-        let mut items: BTreeSet<&str> = BTreeSet::new();
-        for record in wanted {
-            items.extend(record.sources.iter().map(|source| source.item(record.rtype)));
-        }
-        let reading = items.into_iter().map(|item| async move { (item, self.metadata.item(item).await) });
-        let read: BTreeMap<_, _> = join_all(reading).await.into_iter().collect();
-        wanted.iter().map(|record| first_known(record, &read)).collect()
-    }
-
-    /// What the metadata says of some items. What stays the same is read once.
-    pub async fn facts(&self, items: BTreeSet<&Item>) -> Facts {
-        let reading = items.into_iter().map(|item| async move { (item.clone(), self.fact(item).await) });
-        join_all(reading).await.into_iter().collect()
-    }
-
-    async fn fact(&self, item: &Item) -> Fact {
-        if let Some(text) = self.lasting().get(item) {
-            return Fact::Known(text.clone());
-        }
-        match self.metadata.text(&item.path()).await {
-            Ok(Some(text)) if item.is_lasting() && text.is_empty() => Fact::Absent,
-            Ok(Some(text)) => {
-                if item.is_lasting() {
-                    self.lasting().insert(item.clone(), text.clone());
-                }
-                Fact::Known(text)
+            Self::Static(value) => match Value::parse(rtype, value) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(format!("{self}: {}", crate::causes::with_causes(&error))),
+            },
+            Self::Interface(_) if rtype == RecordType::Cname => {
+                Err(format!("expected a source of host names for a CNAME record, found '{self}'"))
             }
-            Ok(None) => Fact::Absent,
-            Err(error) => Fact::Unread(with_causes(&error)),
-        }
-    }
-
-    fn lasting(&self) -> std::sync::MutexGuard<'_, BTreeMap<Item, String>> {
-        self.lasting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The first source that knows something; where none does, the first that could not be read.
-fn first_known(record: &Wanted<'_>, read: &BTreeMap<&str, Result<Option<String>, Error>>) -> Observation {
-    let mut fallback: Option<Observation> = None;
-    for source in record.sources {
-        let item = source.item(record.rtype);
-        let observation = match read.get(item) {
-            Some(Ok(Some(text))) => understand(record.rtype, item, text),
-            Some(Ok(None)) => {
-                Observation::KnownNone(format!("the metadata service has no {item} for this instance"))
-            }
-            Some(Err(error)) => Observation::Unknown(with_causes(error)),
-            None => Observation::Unknown(format!("{item} was not read")),
-        };
-        match (&observation, &fallback) {
-            (Observation::Known(_), _) => return observation,
-            (_, None) | (Observation::Unknown(_), Some(Observation::KnownNone(_))) => {
-                fallback = Some(observation);
-            }
-            _ => {}
-        }
-    }
-    fallback.unwrap_or_else(|| Observation::Unknown("no source is configured".to_owned()))
-}
-
-/// Reads a text as values, one a line.
-fn understand(rtype: RecordType, item: &str, text: &str) -> Observation {
-    let values: Result<Vec<Value>, _> = text.lines().map(|line| Value::parse(rtype, line.trim())).collect();
-    match values {
-        Ok(mut values) => {
-            values.sort();
-            values.dedup();
-            if rtype == RecordType::Cname && values.len() > 1 {
-                return Observation::Unknown(format!(
-                    "{item}: expected one host name, found {}",
-                    values.len()
-                ));
-            }
-            Observation::Known(values)
-        }
-        Err(error) => {
-            let mut shown = with_causes(&error);
-            shown.truncate(shown.char_indices().nth(200).map_or(shown.len(), |(at, _)| at));
-            Observation::Unknown(format!("{item}: {shown}"))
+            Self::Dns(lookup) => lookup.serves(rtype),
+            _ => Ok(()),
         }
     }
 }
@@ -179,46 +154,93 @@ fn understand(rtype: RecordType, item: &str, text: &str) -> Observation {
 mod tests {
     use super::*;
 
+    fn fault(text: &str) -> String {
+        text.parse::<Source>().unwrap_err().to_string()
+    }
+
     #[test]
-    fn sources_are_read_as_users_write_them() {
+    fn sources_are_read_as_users_write_them_and_shown_alike() {
         assert_eq!("imds".parse(), Ok(Source::Imds));
         assert_eq!("imds:/local-ipv4".parse(), Ok(Source::ImdsPath("local-ipv4".into())));
-        for bad in ["", "imds:", "imds:../api/token", "imds:a b", "IMDS", "imds:a//b"] {
-            assert!(bad.parse::<Source>().is_err(), "{bad}");
+        assert_eq!("file:/run/address".parse(), Ok(Source::File("/run/address".into())));
+        for text in [
+            "imds",
+            "imds:network/interfaces/macs/06:00:00:00:00:53/ipv6s",
+            "ecs",
+            "interface:eth0",
+            "interface:eth0.100",
+            "dns:192.0.2.53/vpn.example.com",
+            "dns:192.0.2.53:5353/vpn.example.com/TXT",
+            "dns:[2001:db8::53]:5353/vpn.example.com/AAAA",
+            "file:/run/my address",
+            "static:2001:db8::1",
+        ] {
+            assert_eq!(text.parse::<Source>().unwrap().to_string(), text);
+        }
+        assert_eq!("http:https://a.example/ip".parse::<Source>(), "https://a.example/ip".parse());
+    }
+
+    #[test]
+    fn what_is_no_source_is_answered_with_what_was_expected() {
+        for bad in ["imds:", "imds:../api/token", "imds:a b", "imds:a//b"] {
+            assert!(fault(bad).starts_with("expected imds: and an item"), "{}", fault(bad));
+        }
+        for bad in ["interface:", "interface:a/b", "interface:much-too-long-a-name", "interface:a b"] {
+            assert!(fault(bad).starts_with("expected interface: and the name"), "{}", fault(bad));
+        }
+        for bad in ["http:", "http:example.com", "https://", "http:ftp://a.example", "http:/a"] {
+            assert!(fault(bad).starts_with("expected an http or https URL"), "{}", fault(bad));
+        }
+        for bad in ["dns:", "dns:a.example", "dns:/a", "dns:1.1.1.1/", "dns:1.1.1.1/a/MX", "dns:1.1.1.1:x/a"]
+        {
+            assert!(fault(bad).starts_with("expected dns:SERVER/NAME[/TYPE]"), "{}", fault(bad));
+        }
+        for bad in ["command:", "command: ", "command:'a"] {
+            assert!(fault(bad).starts_with("expected command: and a program"), "{}", fault(bad));
+        }
+        assert!(fault("file:").starts_with("expected file: and a path"));
+        assert!(fault("static:").starts_with("expected static: and a value"));
+    }
+
+    #[test]
+    fn an_unknown_kind_is_answered_with_the_nearest() {
+        insta::assert_snapshot!(fault("ifconfig"), @"expected a source (imds, imds:PATH, ecs, interface:NAME, http:URL, dns:SERVER/NAME[/TYPE], command:PROGRAM, file:PATH, static:VALUE), found 'ifconfig'");
+        for (text, nearest) in [
+            ("idms", "imds"),
+            ("IMDS", "imds"),
+            ("imsd:local-ipv4", "imds:PATH"),
+            ("eks", "ecs"),
+            ("htttp:x", "http:URL"),
+            ("comand:x", "command:PROGRAM"),
+            ("interfaces:x", "interface:NAME"),
+        ] {
+            assert!(fault(text).ends_with(&format!("; the nearest is '{nearest}'")), "{}", fault(text));
         }
     }
 
     #[test]
-    fn the_first_source_that_knows_counts_and_unknown_outweighs_none() {
-        let record = Wanted {
-            rtype: RecordType::A,
-            sources: &[Source::Imds, Source::ImdsPath("a".into()), Source::ImdsPath("b".into())],
-        };
-        let look =
-            |public: Result<Option<String>, Error>, a: Result<Option<String>, Error>, b: Option<&str>| {
-                let b = Ok(b.map(str::to_owned));
-                first_known(&record, &BTreeMap::from([("public-ipv4", public), ("a", a), ("b", b)]))
-            };
-        let known = Observation::Known(vec![Value::V4([198, 51, 100, 7].into())]);
-        assert_eq!(look(Ok(None), Err(Error::Disabled), Some("198.51.100.7")), known);
-        assert!(matches!(look(Ok(None), Err(Error::Disabled), None), Observation::Unknown(_)));
-        assert!(
-            matches!(look(Ok(None), Ok(None), None), Observation::KnownNone(why) if why.contains("public-ipv4"))
-        );
+    fn what_may_be_secret_is_not_shown() {
+        let shown = |text: &str| text.parse::<Source>().unwrap().to_string();
+        assert_eq!(shown("https://a.example:8443/ip?key=sentinel"), "https://a.example:8443");
+        assert_eq!(shown("command:/usr/bin/my-ip --key sentinel"), "command:/usr/bin/my-ip");
+        let refused = fault("https://user:sentinel@a.example/");
+        assert!(refused.contains("without a user") && !refused.contains("sentinel"), "{refused}");
     }
 
     #[test]
-    fn an_answer_that_is_no_value_is_unknown() {
-        for text in ["<html>", "10.0.0.1.2", "", "2001:db8::1"] {
-            let text = if text.is_empty() { " " } else { text };
-            assert!(matches!(understand(RecordType::A, "x", text), Observation::Unknown(_)), "{text}");
+    fn a_source_that_never_fits_the_type_is_told() {
+        let serves = |text: &str, rtype| text.parse::<Source>().unwrap().serves(rtype);
+        assert!(serves("static:198.51.100.7", RecordType::A).is_ok());
+        for (text, rtype) in [
+            ("static:198.51.100.7", RecordType::Aaaa),
+            ("static:198.51.100.7", RecordType::Cname),
+            ("static:not a host", RecordType::Cname),
+            ("interface:eth0", RecordType::Cname),
+            ("dns:192.0.2.53/a.example/CNAME", RecordType::A),
+            ("dns:192.0.2.53/a.example/A", RecordType::Cname),
+        ] {
+            assert!(serves(text, rtype).unwrap_err().contains("expected"), "{text} {rtype}");
         }
-        assert!(matches!(
-            understand(RecordType::Cname, "x", "a.example\nb.example"),
-            Observation::Unknown(_)
-        ));
-        assert!(
-            matches!(understand(RecordType::A, "x", "198.51.100.7\n198.51.100.8"), Observation::Known(v) if v.len() == 2)
-        );
+        assert!(serves("dns:192.0.2.53/a.example/TXT", RecordType::Cname).is_ok());
     }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Response};
 use pin53::audit::{self, Auditor};
 use pin53::aws::Signing;
 use pin53::aws::credentials::{self, Chain};
@@ -18,9 +20,9 @@ use pin53::imds::{self, Imds};
 use pin53::reconcile::{Mode, Parts, Reconciler, Wait};
 use pin53::report::{Entry, Outcome, Round, line};
 use pin53::sandbox::{InProcess, Operation, Side, World};
-use pin53::source::{Source, Sources};
+use pin53::source::{self, Source, Sources};
 use pin53::state::State;
-use pin53::transport::{Datagrams, Meter, Transport};
+use pin53::transport::{BoxFuture, Datagrams, Error, Meter, Transport};
 
 /// The world's time when a test begins.
 pub(crate) const START: &str = "2026-11-21T10:00:00Z";
@@ -43,6 +45,8 @@ pub(crate) struct House {
     pub(crate) datagrams: fn(InProcess) -> Arc<dyn Datagrams>,
     /// Stands between the client and the API, where a test wants it to.
     pub(crate) between: fn(InProcess) -> Arc<dyn Transport>,
+    /// Every server beside AWS.
+    pub(crate) elsewhere: Arc<dyn Transport>,
 }
 
 /// A world with one public zone, `example.com`, and a house on its instance.
@@ -61,6 +65,17 @@ pub(crate) fn house() -> House {
         audit: audit::Settings::default(),
         datagrams: |datagrams| Arc::new(datagrams),
         between: |transport| Arc::new(transport),
+        elsewhere: Arc::new(Nowhere),
+    }
+}
+
+/// A net in which nobody answers.
+struct Nowhere;
+
+impl Transport for Nowhere {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        Box::pin(async { Err(Error::Connect { host, source: None }) })
     }
 }
 
@@ -73,6 +88,7 @@ pub(crate) fn cname(at: &str) -> Rule {
         name: name(at).into(),
         rtype: RecordType::Cname,
         sources: vec![Source::Imds],
+        agree: 1,
         ttl: Ttl::new(60).unwrap(),
         zone: ZoneChoice::Longest,
         private: false,
@@ -129,7 +145,13 @@ impl House {
         let auditor = Auditor::new(self.audit.clone(), datagrams, Arc::clone(&client));
         Reconciler::new(Parts {
             rules: rules.to_vec(),
-            sources: Sources::new(imds),
+            sources: Sources::new(source::Parts {
+                metadata: imds,
+                http: metered(Arc::clone(&self.elsewhere)),
+                ecs: metered(Arc::clone(&self.elsewhere)),
+                datagrams: Arc::new(InProcess::new(Arc::clone(&self.world))),
+                env: self.env.clone(),
+            }),
             client,
             auditor,
             state: Arc::clone(&self.state),

@@ -12,4 +12,5 @@ mod fuzz;
 mod house;
 mod names;
 mod once;
+mod sources;
 mod worlds;
