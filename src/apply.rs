@@ -7,13 +7,29 @@ use tokio::time::Instant;
 use crate::aws::route53::{self, Change, ChangeInfo, Client, Kind, LostAnswer, RenderError, ServiceError};
 use crate::dns::ZoneId;
 
-/// The first look at a change's progress comes after this long. Changes usually take between ten
-/// seconds and a minute, and each look counts against the account's rate.
-const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// The last look, at the end of patience, may take this long.
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
-/// The pause between looks doubles up to this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// How often a change's progress is looked at. Changes usually take between ten seconds and a minute, and
+/// each look counts against the account's rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// The first look comes after this long.
+    pub first: Duration,
+    /// Each pause is so many times the one before,
+    pub growth: u32,
+    /// up to this.
+    pub longest: Duration,
+}
+
+impl Pace {
+    /// For who waits for it.
+    pub const WAITED_FOR: Self =
+        Self { first: Duration::from_secs(1), growth: 2, longest: Duration::from_secs(15) };
+    /// For the record, by one of many that may all be doing so.
+    pub const ASIDE: Self =
+        Self { first: Duration::from_secs(5), growth: 3, longest: Duration::from_secs(300) };
+}
 
 /// What became of a batch.
 #[derive(Debug)]
@@ -59,11 +75,11 @@ pub enum Followed {
     Unreadable(route53::Error),
 }
 
-/// Asks for the state of change `id`, at growing intervals, until it is in sync or `patience` is over.
+/// Asks for the state of change `id`, at the intervals of `pace`, until it is in sync or `patience` is over.
 /// Trouble that may pass is waited out like the rest.
-pub async fn follow(client: &Client, id: &str, patience: Duration) -> Followed {
+pub async fn follow(client: &Client, id: &str, patience: Duration, pace: Pace) -> Followed {
     let deadline = Instant::now() + patience;
-    let mut pause = FIRST_LOOK;
+    let mut pause = pace.first;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         tokio::time::sleep(pause.min(left)).await;
@@ -74,7 +90,7 @@ pub async fn follow(client: &Client, id: &str, patience: Duration) -> Followed {
             Ok(_) | Err(_) if Instant::now() >= deadline => return Followed::OutOfTime,
             Ok(_) | Err(_) => {}
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        pause = (pause * pace.growth).min(pace.longest);
     }
 }
 

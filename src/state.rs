@@ -35,7 +35,7 @@ fn learnt(endpoint: &str, wanted: &str) -> (String, String) {
     (endpoint.to_owned(), wanted.to_owned())
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Facts {
     /// The instance role's name.
@@ -46,7 +46,7 @@ struct Facts {
     endpoints: BTreeMap<String, Endpoint>,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Endpoint {
     /// The service doesn't take AWS3-HTTPS.
@@ -119,6 +119,15 @@ impl State {
             serde_json::to_vec_pretty(&inner.facts).map_err(io::Error::from)
         };
         text.and_then(|text| replace(directory, &path, &text)).map_err(|source| Error::Write { path, source })
+    }
+
+    /// Takes over the facts of another memory. Its zones count as those of an earlier process: they may
+    /// have been found with other credentials.
+    pub fn take_over(&self, before: &Self) {
+        let facts = before.lock().facts.clone();
+        let mut inner = self.lock();
+        inner.facts = facts;
+        inner.changed = true;
     }
 
     pub fn role(&self) -> Option<String> {

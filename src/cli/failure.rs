@@ -38,13 +38,18 @@ impl Failure {
         self.exit
     }
 
+    /// What went wrong, with its causes; several things, one a line.
+    pub fn text(&self) -> String {
+        with_causes(&*self.error)
+    }
+
     /// Writes `error:` with the chain of causes and `hint:` lines. An error that tells several things, one
     /// a line, is several errors.
     ///
     /// # Errors
     /// When `to` can't be written to.
     pub fn print(&self, to: &mut dyn Write) -> io::Result<()> {
-        for line in with_causes(&*self.error).lines() {
+        for line in self.text().lines() {
             writeln!(to, "error: {line}")?;
         }
         for hint in causes(&*self.error).filter_map(hint) {

@@ -3,10 +3,13 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
 use super::{Exit, Failure, engine, log, runtime};
 use crate::aws::route53;
 use crate::config::{self, Overrides, Settings};
-use crate::daemon;
+use crate::daemon::{self, Reload};
 use crate::env::Env;
 use crate::reconcile::{Mode, unless_stopped};
 
@@ -66,8 +69,45 @@ async fn once(
 
 async fn run_daemon(settings: &Settings, args: &Args, env: &Env) -> Result<Exit, Failure> {
     let stop = engine::stop_signal()?;
+    let hangups = signal(SignalKind::hangup()).map_err(Failure::start)?;
     let reconciler = engine::reconciler(settings, env, args.mode(), daemon::PATIENCE)?;
-    let rhythm = daemon::Settings { watch: settings.watch, interval: settings.interval };
-    daemon::run(Arc::new(reconciler), rhythm, stop).await;
+    let (reloads, asked) = mpsc::channel(1);
+    tokio::spawn(reload_at_hangups(hangups, args.overrides.clone(), env.clone(), args.mode(), reloads));
+    daemon::run_reloading(Arc::new(reconciler), rhythm(settings), asked, stop).await;
     Ok(Exit::Ok)
+}
+
+fn rhythm(settings: &Settings) -> daemon::Settings {
+    daemon::Settings { watch: settings.watch, interval: settings.interval }
+}
+
+/// Reads the configuration again at each SIGHUP. What is refused is told, and changes nothing.
+async fn reload_at_hangups(
+    mut hangups: Signal,
+    overrides: Overrides,
+    env: Env,
+    mode: Mode,
+    reloads: mpsc::Sender<Reload>,
+) {
+    while hangups.recv().await.is_some() {
+        let read = config::load(&overrides, &env).map_err(Failure::from).and_then(|settings| {
+            let reconciler = Arc::new(engine::reconciler(&settings, &env, mode, daemon::PATIENCE)?);
+            Ok(Reload::Taken { reconciler, settings: rhythm(&settings) })
+        });
+        let reload = match read {
+            Ok(taken) => {
+                tracing::info!("configuration read again");
+                taken
+            }
+            Err(failure) => {
+                for line in failure.text().lines() {
+                    tracing::error!("configuration refused, the old settings stay: {line}");
+                }
+                Reload::Refused
+            }
+        };
+        if reloads.send(reload).await.is_err() {
+            return;
+        }
+    }
 }

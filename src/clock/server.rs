@@ -44,6 +44,12 @@ impl ServerClock {
         }
     }
 
+    /// Takes over what another one was told.
+    pub fn take_over(&self, before: &Self) {
+        let known = *before.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.anchor.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+
     /// Amazon's time, to the second; `None` until an answer has told it.
     #[must_use]
     pub fn now(&self) -> Option<Timestamp> {

@@ -2,35 +2,33 @@
 //!
 //! Not here: what a round does (`reconcile`), and which signals mean stop (the caller's).
 
+mod clocks;
+mod reload;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::apply::{Followed, follow};
+use crate::apply::{Followed, Pace, follow};
 use crate::causes::with_causes;
 use crate::dns::ZoneId;
 use crate::reconcile::{Due, GRACE, Look, Reading, Reconciler};
 use crate::report::{self, Class, Entry, Outcome, Round};
+use clocks::{Clocks, Cost};
+pub use reload::Reload;
 
 /// For how long one of the daemon's calls is attempted again. It comes back by itself, and what
 /// goes wrong in one zone must not keep it from looking after the others.
 pub const PATIENCE: Duration = Duration::from_secs(3);
-/// What may pass by itself is tried again after this, doubling up to [`LONGEST_RETRY`].
-const FIRST_RETRY: Duration = Duration::from_secs(2);
-const LONGEST_RETRY: Duration = Duration::from_secs(120);
-/// What only a person can mend is tried again after some time between these.
-const MEND: Duration = Duration::from_secs(15 * 60);
-const LONGEST_MEND: Duration = Duration::from_secs(60 * 60);
-/// A permission may be seconds old and not everywhere yet: up to so many requests are spent on it
-/// in the first seconds.
-const EARLY_REQUESTS: u64 = 3;
-const EARLY_RETRY: Duration = Duration::from_secs(12);
+/// Credentials in place of refused ones are looked for so often.
+const OTHER_CREDENTIALS: Duration = Duration::from_secs(30);
 /// How long a change is followed before it is said that it isn't in sync.
-const FOLLOWED: Duration = Duration::from_secs(10 * 60);
+const FOLLOWED: Duration = Duration::from_secs(60 * 60);
 
 /// The daemon's rhythm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +41,17 @@ pub struct Settings {
 
 /// Runs until `stop` resolves.
 pub async fn run(reconciler: Arc<Reconciler>, settings: Settings, stop: impl Future<Output = ()>) {
+    let (_none, reloads) = mpsc::channel(1);
+    run_reloading(reconciler, settings, reloads, stop).await;
+}
+
+/// Runs until `stop` resolves, and goes on with each configuration that `reloads` brings.
+pub async fn run_reloading(
+    reconciler: Arc<Reconciler>,
+    settings: Settings,
+    mut reloads: mpsc::Receiver<Reload>,
+    stop: impl Future<Output = ()>,
+) {
     let mut stop = std::pin::pin!(stop);
     let mut changes = reconciler.changes();
     let mut daemon = Daemon::new(reconciler, settings);
@@ -51,6 +60,7 @@ pub async fn run(reconciler: Arc<Reconciler>, settings: Settings, stop: impl Fut
         tokio::select! {
             biased;
             () = &mut stop => break,
+            Some(reload) = reloads.recv() => daemon.reload = Some(reload),
             Some(_) = daemon.followed.join_next() => {}
             Some(finished) = daemon.rounds.join_next() => {
                 // A round that panicked has ended the process, and none is aborted before the stop.
@@ -68,6 +78,11 @@ pub async fn run(reconciler: Arc<Reconciler>, settings: Settings, stop: impl Fut
                 daemon.start_rounds();
             }
         }
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            () = daemon.reload() => {}
+        }
     }
     daemon.stop().await;
 }
@@ -78,6 +93,10 @@ struct Daemon {
     /// When the sources are looked at next.
     next_look: Instant,
     watched: Vec<Watched>,
+    /// A configuration that waits for the rounds under way.
+    reload: Option<Reload>,
+    /// When credentials were last looked for in place of refused ones.
+    looked_for_credentials: Instant,
     /// Rounds under way: one for each zone, so that none waits for another's.
     rounds: JoinSet<Finished>,
     followed: JoinSet<()>,
@@ -95,9 +114,7 @@ struct Watched {
     busy: bool,
     /// When the record is due, whatever the sources say.
     due: Instant,
-    failures: u32,
-    /// Requests spent since a permission, or the zone, was first missing.
-    spent: u64,
+    clocks: Clocks,
     /// What was logged last.
     said: Option<Entry>,
     /// The change of this record that is being followed.
@@ -111,23 +128,29 @@ struct Finished {
     cost: Cost,
 }
 
-/// What a round asked of Route 53. Rounds side by side count each other's.
-#[derive(Clone, Copy)]
-struct Cost {
-    requests: u64,
-    denied: u64,
-}
-
 impl Daemon {
     fn new(reconciler: Arc<Reconciler>, settings: Settings) -> Self {
         let now = Instant::now();
         let watched = reconciler.rules().iter().map(|_| Watched::new(now)).collect();
         let (rounds, followed) = (JoinSet::new(), JoinSet::new());
-        Self { reconciler, settings, next_look: now, watched, rounds, followed }
+        Self {
+            reconciler,
+            settings,
+            next_look: now,
+            watched,
+            reload: None,
+            looked_for_credentials: now,
+            rounds,
+            followed,
+        }
     }
 
     /// When there is something to do next.
     fn next(&self) -> Instant {
+        // While a configuration waits, no round is started.
+        if self.reload.is_some() {
+            return self.next_look;
+        }
         let due = self.watched.iter().filter_map(Watched::next).min();
         due.map_or(self.next_look, |due| due.min(self.next_look))
     }
@@ -154,10 +177,30 @@ impl Daemon {
         for (watched, look) in self.watched.iter_mut().zip(looks) {
             watched.take_in(look);
         }
+        self.look_for_credentials().await;
+    }
+
+    /// Where refused ones are all that keeps records from being looked after, others don't have to wait
+    /// for a person's clock.
+    async fn look_for_credentials(&mut self) {
+        let now = Instant::now();
+        let waits = |watched: &Watched| watched.clocks.waits_for_person();
+        if now < self.looked_for_credentials + OTHER_CREDENTIALS || !self.watched.iter().any(waits) {
+            return;
+        }
+        self.looked_for_credentials = now;
+        if self.reconciler.client().has_other_credentials().await {
+            for watched in self.watched.iter_mut().filter(|watched| waits(watched)) {
+                watched.hurry(now);
+            }
+        }
     }
 
     /// Starts a round for each zone with records that are due.
     fn start_rounds(&mut self) {
+        if self.reload.is_some() {
+            return;
+        }
         let now = Instant::now();
         let mut rounds: BTreeMap<(Option<ZoneId>, Reading), Vec<Due>> = BTreeMap::new();
         for (rule, watched) in self.watched.iter_mut().enumerate() {
@@ -183,9 +226,10 @@ impl Daemon {
     /// Takes in what came of a round, and follows its changes; those that they supersede no longer.
     fn take(&mut self, finished: Finished) {
         let Finished { due, round, cost } = finished;
+        let quiet = self.reconciler.client().quiet_until();
         for (due, entry) in due.iter().zip(&round.entries) {
             if let Some(watched) = self.watched.get_mut(due.rule) {
-                watched.settle(due, entry, self.settings, cost);
+                watched.settle(due, entry, self.settings, cost, quiet);
             }
         }
         // Route 53 answers, and is asked for the name servers while it is asked anyway.
@@ -197,7 +241,7 @@ impl Daemon {
         for id in round.change_ids() {
             let (client, change) = (Arc::clone(self.reconciler.client()), id.to_owned());
             let handle = self.followed.spawn(async move {
-                match follow(&client, &change, FOLLOWED).await {
+                match follow(&client, &change, FOLLOWED, Pace::ASIDE).await {
                     Followed::InSync => report::log_in_sync(&change),
                     Followed::OutOfTime => report::log_not_in_sync(&change, "out of time"),
                     Followed::Unreadable(error) => report::log_not_in_sync(&change, &with_causes(&error)),
@@ -240,11 +284,16 @@ impl Watched {
             moved: false,
             busy: false,
             due: now,
-            failures: 0,
-            spent: 0,
+            clocks: Clocks::default(),
             said: None,
             following: None,
         }
+    }
+
+    /// Has it due now, whatever kept it waiting.
+    fn hurry(&mut self, now: Instant) {
+        self.clocks = Clocks::default();
+        self.due = now;
     }
 
     fn is_known(&self) -> bool {
@@ -283,7 +332,7 @@ impl Watched {
     }
 
     /// Logs what is new about an entry, and decides when the record is due again.
-    fn settle(&mut self, due: &Due, entry: &Entry, settings: Settings, cost: Cost) {
+    fn settle(&mut self, due: &Due, entry: &Entry, settings: Settings, cost: Cost, quiet: Option<Instant>) {
         self.busy = false;
         if entry.outcome == Outcome::Changed
             || !self.said.as_ref().is_some_and(|said| entry.says_the_same_as(said))
@@ -296,41 +345,14 @@ impl Watched {
             return;
         }
         let now = Instant::now();
-        let pause = match entry.class {
-            Class::Fine => settings.interval.mul_f64(0.9 + fastrand::f64() / 5.0),
-            Class::Refused => settings.interval,
-            Class::NotPermitted | Class::Misconfigured => {
-                self.spent += cost.requests;
-                // Without credentials nothing was asked of Route 53 either; a role may come any moment.
-                if cost.requests == 0 { self.retry() } else { self.mend(cost) }
-            }
-            Class::TryAgain | Class::Other => self.retry(),
-        };
-        match entry.class {
-            Class::Fine | Class::Refused => (self.failures, self.spent) = (0, 0),
-            Class::NotPermitted | Class::Misconfigured => {
-                self.failures = self.failures.saturating_add(u32::from(cost.requests == 0));
-            }
-            Class::TryAgain | Class::Other => self.failures = self.failures.saturating_add(1),
-        }
+        let pause = self.clocks.pause(entry, settings, cost);
         // What the sources said meanwhile doesn't wait.
         let moved = self.moved && self.known.as_ref() != Some(&due.look);
         self.moved = moved;
         self.due = if moved { now } else { now + pause };
-    }
-
-    fn retry(&self) -> Duration {
-        let bound = FIRST_RETRY.saturating_mul(1 << self.failures.min(10)).min(LONGEST_RETRY);
-        bound.mul_f64(0.5 + fastrand::f64() / 2.0)
-    }
-
-    fn mend(&self, cost: Cost) -> Duration {
-        // What was found on the way to a refusal isn't asked for again.
-        let again = if cost.denied > 0 { cost.denied } else { cost.requests };
-        if self.spent + again <= EARLY_REQUESTS {
-            return EARLY_RETRY;
+        if let Some(quiet) = quiet.filter(|quiet| entry.class != Class::Fine && *quiet > self.due) {
+            self.due = quiet;
         }
-        MEND + LONGEST_MEND.saturating_sub(MEND).mul_f64(fastrand::f64())
     }
 }
 
@@ -365,6 +387,7 @@ mod tests {
             change_id: None,
             request_id: None,
             topic: None,
+            trouble: None,
         }
     }
 
@@ -379,9 +402,9 @@ mod tests {
         watched.take_in(known("b.example.net"));
         let silent = look(Observation::Unknown("silent".to_owned()));
         watched.take_in(silent.clone());
-        watched.settle(&due(known("a.example.net")), &entry(Outcome::Changed), RHYTHM, NOTHING);
+        watched.settle(&due(known("a.example.net")), &entry(Outcome::Changed), RHYTHM, NOTHING, None);
         assert_eq!(watched.start(now), Some((Reading::Served, silent.clone())));
-        watched.settle(&due(silent), &entry(Outcome::Left), RHYTHM, NOTHING);
+        watched.settle(&due(silent), &entry(Outcome::Left), RHYTHM, NOTHING, None);
 
         watched.take_in(known("b.example.net"));
         assert_eq!(watched.start(now), Some((Reading::Remembered, known("b.example.net"))));
@@ -396,11 +419,11 @@ mod tests {
         watched.start(now);
         let denied = Entry { class: Class::NotPermitted, ..entry(Outcome::Failed) };
         let spent = Cost { requests: 3, denied: 3 };
-        watched.settle(&Due { rule: 0, look: known("a.example.net") }, &denied, RHYTHM, spent);
+        watched.settle(&Due { rule: 0, look: known("a.example.net") }, &denied, RHYTHM, spent, None);
         let silent = look(Observation::Unknown("silent".to_owned()));
         watched.take_in(silent.clone());
         assert!(watched.start(now).is_some());
-        watched.settle(&Due { rule: 0, look: silent }, &entry(Outcome::Left), RHYTHM, NOTHING);
+        watched.settle(&Due { rule: 0, look: silent }, &entry(Outcome::Left), RHYTHM, NOTHING, None);
         watched.take_in(known("a.example.net"));
         assert_eq!(watched.start(now + Duration::from_secs(14 * 60)), None);
     }

@@ -63,6 +63,9 @@ pub struct Reconciler {
     mode: Mode,
     /// Each record as last read or written.
     confirmed: Mutex<HashMap<RecordKey, RecordSet>>,
+    /// What a change was built on that was refused for now: as good as read, since a change that doesn't
+    /// meet it is refused.
+    put_off: Mutex<HashMap<RecordKey, Vec<RecordSet>>>,
     /// How far each rule has come in the round that is under way, by its place.
     progress: Mutex<HashMap<usize, Stage>>,
     /// Held by who reads and changes a zone.
@@ -131,9 +134,19 @@ impl Reconciler {
             requests,
             mode,
             confirmed: Mutex::default(),
+            put_off: Mutex::default(),
             progress: Mutex::default(),
             gates: Mutex::default(),
         }
+    }
+
+    /// Takes over what `before` knows of the records: each entry is confirmed or refuted when it is used.
+    pub fn take_over(&self, before: &Self) {
+        let known = before.confirmed().clone();
+        self.confirmed().extend(known);
+        self.auditor.take_over(&before.auditor);
+        self.state.take_over(&before.state);
+        self.client.take_over(&before.client);
     }
 
     #[must_use]
@@ -353,6 +366,13 @@ impl Reconciler {
                 Reading::Fresh | Reading::Served => None,
                 Reading::Remembered => self.confirmed().get(&item.wish.key()).cloned(),
             };
+            // Whoever waits for a rate that is spent doesn't spend more of it on reading once more.
+            let put_off = self.put_off().remove(&item.wish.key());
+            if let Some(read) = put_off {
+                sets.extend(read);
+                items.push(item);
+                continue;
+            }
             if let Some(set) = known {
                 sets.push(set);
                 items.push(item);
@@ -419,8 +439,15 @@ impl Reconciler {
         batch: Vec<(Item<'a>, Vec<Change>)>,
         failure: &Failure,
     ) -> Vec<Settled<'a>> {
-        for (item, _) in batch {
+        for (item, changes) in batch {
             self.confirm(&item.wish, None);
+            if failure.trouble.is_some() {
+                let deleted = changes.into_iter().filter_map(|change| match change {
+                    Change::Delete(set) => Some(set),
+                    Change::Create(_) => None,
+                });
+                self.put_off().insert(item.wish.key(), deleted.collect());
+            }
             settled.push(item.failed(failure));
         }
         settled
@@ -445,6 +472,10 @@ impl Reconciler {
         };
     }
 
+    fn put_off(&self) -> std::sync::MutexGuard<'_, HashMap<RecordKey, Vec<RecordSet>>> {
+        self.put_off.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn progress(&self) -> std::sync::MutexGuard<'_, HashMap<usize, Stage>> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -461,6 +492,7 @@ impl<'a> Item<'a> {
             hint: failure.hint.clone(),
             request_id: failure.request_id.clone(),
             topic: failure.topic.clone(),
+            trouble: failure.trouble,
             ..blank(&self.wish.name, self.wish.rtype, failure.outcome, failure.class)
         };
         let doubt = match self.zone {
@@ -526,5 +558,6 @@ fn blank(name: &impl ToString, rtype: RecordType, outcome: Outcome, class: Class
         change_id: None,
         request_id: None,
         topic: None,
+        trouble: None,
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::{Due, Look, Mode, Reading, Reconciler, Stage, blank};
-use crate::apply::{Followed, follow};
+use crate::apply::{Followed, Pace, follow};
 use crate::desired::Rule;
 use crate::report::{Class, Entry, Failure, Outcome, Round};
 use crate::source::Observation;
@@ -128,7 +128,8 @@ impl Reconciler {
 
     async fn follow_all(&self, round: &mut Round, patience: Duration) {
         let ids: Vec<String> = round.change_ids().into_iter().map(str::to_owned).collect();
-        let followed = join_all(ids.iter().map(|id| follow(&self.client, id, patience))).await;
+        let followed =
+            join_all(ids.iter().map(|id| follow(&self.client, id, patience, Pace::WAITED_FOR))).await;
         for (id, followed) in ids.iter().zip(followed) {
             let (class, reason, hint) = match followed {
                 Followed::InSync => continue,

@@ -64,6 +64,15 @@ pub enum Class {
     Misconfigured,
 }
 
+/// Trouble that passes in a time of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// The account's rate is spent.
+    Throttled,
+    /// Another change to the zone isn't finished.
+    Busy,
+}
+
 /// TTL and values of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Values {
@@ -103,6 +112,8 @@ pub struct Entry {
     /// What a person can do about it.
     pub hint: Option<String>,
     pub class: Class,
+    /// What kind of trouble it is, where that passes in a time of its own.
+    pub trouble: Option<Trouble>,
     pub change_id: Option<String>,
     /// The request that Route 53 refused, for its support.
     pub request_id: Option<String>,
@@ -162,6 +173,7 @@ pub struct Failure {
     pub hint: Option<String>,
     /// What it is about, without what differs from time to time.
     pub topic: Option<String>,
+    pub trouble: Option<Trouble>,
     pub request_id: Option<String>,
     /// The hosted zone that was asked for is not there.
     pub zone_is_gone: bool,
@@ -186,6 +198,11 @@ impl Failure {
         };
         Self {
             hint,
+            trouble: match refusal.kind() {
+                Kind::Throttled => Some(Trouble::Throttled),
+                Kind::Busy => Some(Trouble::Busy),
+                _ => None,
+            },
             topic: Some(format!("{} {}", refusal.status, refusal.code)),
             request_id: refusal.request_id.clone(),
             zone_is_gone: refusal.kind() == Kind::NoSuchZone,
@@ -203,6 +220,7 @@ impl Failure {
             reason,
             hint: None,
             topic: None,
+            trouble: None,
             request_id: None,
             zone_is_gone: false,
             is_denied: false,

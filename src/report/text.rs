@@ -54,6 +54,7 @@ mod tests {
                 change_id: None,
                 request_id: None,
                 topic: None,
+                trouble: None,
             })
         };
         let lines = [

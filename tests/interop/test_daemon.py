@@ -51,6 +51,26 @@ def test_an_address_that_comes_late_is_published_when_it_comes(sandbox, start_da
     assert took < WATCH + 1
 
 
+def test_a_sighup_reads_the_file_again_and_a_wrong_one_changes_nothing(sandbox, start_daemon, tmp_path):
+    file = tmp_path / "pin53.toml"
+    file.write_text(f'[[record]]\nname = "{NAME}"\n')
+    daemon = start_daemon(sandbox.env, "--config", str(file), "--watch", "1s")
+    waited_for(points_at(sandbox, HOST))
+
+    file.write_text('[[record]]\nnam = "new.example.com"\n')
+    daemon.process.send_signal(signal.SIGHUP)
+    waited_for(lambda: "configuration refused, the old settings stay" in daemon.logged())
+    assert "record[0].nam" in daemon.logged()
+    sandbox.move(MOVED)
+    waited_for(points_at(sandbox, MOVED))
+
+    file.write_text(f'[[record]]\nname = "{NAME}"\n[[record]]\nname = "new.example.com"\n')
+    daemon.process.send_signal(signal.SIGHUP)
+    waited_for(lambda: sandbox.dig("+short", "new.example.com", "CNAME") == MOVED + ".\n")
+    status, _ = daemon.stop()
+    assert status == 0, daemon.logged()
+
+
 def test_it_ends_in_time_while_route_53_keeps_it_waiting(start_sandbox, start_daemon):
     sandbox = start_sandbox("--latency", "aws=60s")
     daemon = start_daemon(sandbox.env, *OPTIONS)

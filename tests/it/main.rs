@@ -4,6 +4,7 @@
 
 mod audit;
 mod binary;
+mod clocks;
 mod daemon;
 mod dns_client;
 mod documents;

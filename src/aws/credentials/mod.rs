@@ -220,6 +220,20 @@ impl Chain {
         }
     }
 
+    /// The id of the key at hand, after it was read again where that costs no service anything: a role that
+    /// is assumed has a new key each time. What can't be read leaves the one at hand.
+    pub async fn look_again(&self) -> Option<String> {
+        let _fetching = self.fetching.lock().await;
+        let origin = self.cache().kept.as_ref().map(|kept| kept.loaded.origin);
+        if !matches!(origin, Some(Origin::Sts | Origin::Sso | Origin::Process)) {
+            match self.load().await {
+                Ok(loaded) => self.keep(loaded),
+                Err(error) => tracing::debug!(%error, "credentials not read again"),
+            }
+        }
+        self.cache().kept.as_ref().map(|kept| kept.loaded.credentials.key_id.clone())
+    }
+
     async fn load(&self) -> Result<Loaded, Error> {
         let Parts { shared, assume_role, imds, clock, machine, state, to_sts, to_container } = &self.parts;
         let shared = shared.reload()?;

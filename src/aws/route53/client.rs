@@ -4,7 +4,7 @@
 //! repeated here: whoever asked for it has to look what became of it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -41,6 +41,8 @@ const THROTTLED_PAUSE: Duration = Duration::from_secs(1);
 /// or another change, or the network. Each further one at most doubles, up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A service that asks for more than this is not meant seriously.
+const LONGEST_QUIET: Duration = Duration::from_secs(15 * 60);
 
 /// Why a call gave nothing.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +123,10 @@ pub struct Client {
     requests: AtomicU64,
     denied: AtomicU64,
     aws3_taken: AtomicBool,
+    /// The service asked not to be asked before.
+    quiet_until: Mutex<Option<Instant>>,
+    /// The key that was last refused, or not permitted something.
+    refused_key: Mutex<Option<String>>,
 }
 
 /// Changes on their way, and whether there may be more.
@@ -142,6 +148,7 @@ pub struct Parts {
     pub state: Arc<State>,
     pub signing: Signing,
     /// For how long a call is attempted again: [`PATIENCE`], or less where the caller comes back by itself.
+    /// Then a throttled call isn't attempted again at all.
     pub patience: Duration,
 }
 
@@ -168,7 +175,17 @@ impl Client {
             requests: AtomicU64::new(0),
             denied: AtomicU64::new(0),
             aws3_taken: AtomicBool::new(false),
+            quiet_until: Mutex::new(None),
+            refused_key: Mutex::new(None),
         })
+    }
+
+    /// Takes over what `before` learnt of time, and of the same service.
+    pub fn take_over(&self, before: &Self) {
+        self.clock.take_over(&before.clock);
+        if self.locator.likely().url == before.locator.likely().url {
+            self.aws3_taken.store(before.is_aws3_taken(), Ordering::Relaxed);
+        }
     }
 
     /// Gets credentials ahead of the first request. What goes wrong shows when they are used.
@@ -188,6 +205,19 @@ impl Client {
     #[must_use]
     pub fn denied(&self) -> u64 {
         self.denied.load(Ordering::Relaxed)
+    }
+
+    /// Reads the credentials again; whether they are others than those that the service has refused last.
+    pub async fn has_other_credentials(&self) -> bool {
+        let refused = self.refused_key.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let now = self.credentials.look_again().await;
+        now.is_some() && refused.is_some() && now != refused
+    }
+
+    /// Until when the service asked to be left alone, in its last refusal that said so.
+    #[must_use]
+    pub fn quiet_until(&self) -> Option<Instant> {
+        *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends no more changes, and resolves when those on their way are answered.
@@ -321,7 +351,16 @@ impl Client {
                         tracing::debug!(%refusal, "signing again");
                         continue;
                     }
+                    if let Some(millis) = refusal.retry_after {
+                        let until = Instant::now() + Duration::from_millis(millis).min(LONGEST_QUIET);
+                        *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+                    }
                     match refusal.kind() {
+                        // Trying again at once takes from the rate that is spent already, for a caller who comes
+                        // back by himself, and knows better when.
+                        Kind::Throttled if self.patience < PATIENCE => {
+                            return Err(settled(Error::Service(refusal), failed));
+                        }
                         Kind::Throttled => (Error::Service(refusal), THROTTLED_PAUSE),
                         Kind::Busy => (Error::Service(refusal), PAUSE),
                         Kind::Unreadable if is_change => return Err(settled(Error::Service(refusal), true)),
@@ -330,6 +369,13 @@ impl Client {
                             (Error::Service(refusal), PAUSE)
                         }
                         kind => {
+                            if matches!(
+                                kind,
+                                Kind::Denied | Kind::CredentialsRefused | Kind::SignatureRefused
+                            ) {
+                                let key = Some(credentials.key_id.clone());
+                                *self.refused_key.lock().unwrap_or_else(PoisonError::into_inner) = key;
+                            }
                             if kind == Kind::Denied {
                                 self.denied.fetch_add(1, Ordering::Relaxed);
                             }
@@ -482,7 +528,8 @@ fn pause(longest: Duration, attempt: u32, error: &Error) -> Duration {
     let pause = bound.mul_f64(fastrand::f64());
     match error {
         Error::Service(ServiceError { retry_after: Some(millis), .. }) => {
-            pause.max(Duration::from_millis(*millis)).min(bound + LONGEST_PAUSE)
+            // Longer than patience, and there is no other attempt.
+            pause.max(Duration::from_millis(*millis))
         }
         _ => pause,
     }
