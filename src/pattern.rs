@@ -218,13 +218,13 @@ impl<T: Rendered> Pattern<T> {
                     let value = facts.get(item).map_err(Unrendered::Unknown)?;
                     T::admits(value).map_err(|expected| {
                         let shown: String = value.chars().take(LONGEST_SHOWN).collect();
-                        Unrendered::Unfit(format!("{parts}: {item}: expected {expected}, found '{shown}'"))
+                        Unrendered::Unfit(format!("{item}: expected {expected}, found '{shown}'"))
                     })?;
                     text.push_str(value);
                 }
             }
         }
-        T::from_text(&text).map_err(|why| Unrendered::Unfit(format!("{parts}: {why}")))
+        T::from_text(&text).map_err(Unrendered::Unfit)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Not here: what a round does (`reconcile`), and which signals mean stop (the caller's).
 
 mod clocks;
+mod looks;
 mod reload;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,9 @@ use crate::causes::with_causes;
 use crate::dns::ZoneId;
 use crate::reconcile::{Due, GRACE, Look, Reading, Reconciler};
 use crate::report::{self, Class, Entry, Outcome, Round};
+use crate::source::Changes;
 use clocks::{Clocks, Cost};
+use looks::{Attention, News};
 pub use reload::Reload;
 
 /// For how long one of the daemon's calls is attempted again. It comes back by itself, and what
@@ -53,7 +56,6 @@ pub async fn run_reloading(
     stop: impl Future<Output = ()>,
 ) {
     let mut stop = std::pin::pin!(stop);
-    let mut changes = reconciler.changes();
     let mut daemon = Daemon::new(reconciler, settings);
     loop {
         let next = daemon.next();
@@ -68,12 +70,18 @@ pub async fn run_reloading(
                     daemon.take(finished);
                 }
             }
-            () = changes.next() => daemon.look_now(),
+            Some(news) = daemon.news.1.recv() => {
+                daemon.take_in(news);
+                daemon.start_rounds();
+            }
+            Some(_) = daemon.looks.join_next() => {}
+            () = daemon.changes.next() => daemon.look_now(),
             () = tokio::time::sleep_until(next) => {
+                daemon.look();
                 tokio::select! {
                     biased;
                     () = &mut stop => break,
-                    () = daemon.look() => {}
+                    () = daemon.look_for_credentials() => {}
                 }
                 daemon.start_rounds();
             }
@@ -97,6 +105,12 @@ struct Daemon {
     reload: Option<Reload>,
     /// When credentials were last looked for in place of refused ones.
     looked_for_credentials: Instant,
+    /// Tells when a look is worth while before its time.
+    changes: Changes,
+    /// Looks under way: what is slow to be read keeps nothing else waiting.
+    looks: JoinSet<()>,
+    /// What they have seen.
+    news: (mpsc::UnboundedSender<News>, mpsc::UnboundedReceiver<News>),
     /// Rounds under way: one for each zone, so that none waits for another's.
     rounds: JoinSet<Finished>,
     followed: JoinSet<()>,
@@ -104,6 +118,7 @@ struct Daemon {
 
 /// What the daemon knows of one rule between rounds.
 struct Watched {
+    attention: Attention,
     /// What was seen at the last look.
     seen: Option<Look>,
     /// What was seen when it last told what should be, and where.
@@ -133,6 +148,8 @@ impl Daemon {
         let now = Instant::now();
         let watched = reconciler.rules().iter().map(|_| Watched::new(now)).collect();
         let (rounds, followed) = (JoinSet::new(), JoinSet::new());
+        let changes = reconciler.changes();
+        let (looks, news) = (JoinSet::new(), mpsc::unbounded_channel());
         Self {
             reconciler,
             settings,
@@ -140,6 +157,9 @@ impl Daemon {
             watched,
             reload: None,
             looked_for_credentials: now,
+            changes,
+            looks,
+            news,
             rounds,
             followed,
         }
@@ -153,31 +173,6 @@ impl Daemon {
         }
         let due = self.watched.iter().filter_map(Watched::next).min();
         due.map_or(self.next_look, |due| due.min(self.next_look))
-    }
-
-    /// Makes it time to look at the sources.
-    fn look_now(&mut self) {
-        self.next_look = Instant::now();
-    }
-
-    /// Looks at the sources, where it is time for that.
-    async fn look(&mut self) {
-        if Instant::now() < self.next_look {
-            return;
-        }
-        // The next look is counted from this one's beginning, unless it takes longer than that.
-        let next = Instant::now() + self.settings.watch;
-        let looks = if self.watched.iter().all(|watched| watched.seen.is_none()) {
-            // The first time, credentials are read beside the address.
-            tokio::join!(self.reconciler.look(), self.reconciler.client().prepare()).0
-        } else {
-            self.reconciler.look().await
-        };
-        self.next_look = next.max(Instant::now());
-        for (watched, look) in self.watched.iter_mut().zip(looks) {
-            watched.take_in(look);
-        }
-        self.look_for_credentials().await;
     }
 
     /// Where refused ones are all that keeps records from being looked after, others don't have to wait
@@ -262,6 +257,7 @@ impl Daemon {
     /// Sends no more changes, and gives those on their way a moment to be answered, so that what became
     /// of them can be told.
     async fn stop(mut self) {
+        self.looks.abort_all();
         let answered = tokio::time::timeout(GRACE, self.reconciler.client().close()).await;
         if answered.is_err() {
             tracing::warn!("stopped while a change was on its way: could not confirm it");
@@ -279,6 +275,7 @@ impl Daemon {
 impl Watched {
     fn new(now: Instant) -> Self {
         Self {
+            attention: Attention::Elsewhere,
             seen: None,
             known: None,
             moved: false,
@@ -294,6 +291,10 @@ impl Watched {
     fn hurry(&mut self, now: Instant) {
         self.clocks = Clocks::default();
         self.due = now;
+    }
+
+    fn is_idle(&self) -> bool {
+        self.attention == Attention::Elsewhere
     }
 
     fn is_known(&self) -> bool {

@@ -37,6 +37,7 @@ impl Daemon {
                     kept.map_or_else(|| Watched::new(now), |(_, watched)| watched)
                 });
                 self.watched = watched.collect();
+                self.look_afresh(&reconciler);
                 self.reconciler = reconciler;
                 self.settings = settings;
             }
@@ -47,6 +48,6 @@ impl Daemon {
         for watched in &mut self.watched {
             watched.hurry(now);
         }
-        self.next_look = now;
+        self.look_now();
     }
 }

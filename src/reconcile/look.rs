@@ -1,6 +1,11 @@
 //! A look: what the sources say, and which record each rule is for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::OnceCell;
 
 use crate::desired::Rule;
 use crate::dns::RecordKey;
@@ -8,6 +13,9 @@ use crate::pattern::{Facts, Unrendered};
 use crate::source::{Changes, Observation, Wanted};
 
 use super::Reconciler;
+
+/// Records that are seen within this time of a look go into one change.
+const TOGETHER: Duration = Duration::from_secs(1);
 
 /// What a look found for one rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,11 +42,45 @@ impl Reconciler {
 
     /// Looks at the sources of every rule, and at the metadata that its name is made of.
     pub async fn look(&self) -> Vec<Look> {
-        let wanted: Vec<Wanted<'_>> = self.rules.iter().map(wanted).collect();
+        let every: Vec<usize> = (0..self.rules.len()).collect();
+        let mut looks = BTreeMap::new();
+        self.look_at(&every, |news| looks.extend(news)).await;
+        looks.into_values().collect()
+    }
+
+    /// Looks at some of the rules, and tells of them by their places: first of all that are seen within
+    /// [`TOGETHER`], then of each as it is seen. A slow source keeps no other name waiting.
+    pub async fn look_at(&self, places: &[usize], mut tell: impl FnMut(Vec<(usize, Look)>)) {
+        let rules = places.iter().filter_map(|place| Some((*place, self.rules.get(*place)?)));
+        let reading = &self.sources.begin(rules.clone().map(|(_, rule)| wanted(rule)));
+        let keys = &OnceCell::new();
+        let mut looks: FuturesUnordered<_> = rules
+            .map(|(place, rule)| async move {
+                let (keys, observation) =
+                    tokio::join!(keys.get_or_init(|| self.keys()), reading.of(wanted(rule)));
+                keys.get(place).map(|key| (place, Look { key: key.clone(), observation }))
+            })
+            .collect();
+        let mut together = Vec::with_capacity(places.len());
+        let in_time = async {
+            while let Some(look) = looks.next().await {
+                together.extend(look);
+            }
+        };
+        // All of them as a rule.
+        let _ = tokio::time::timeout(TOGETHER, in_time).await;
+        if !together.is_empty() {
+            tell(together);
+        }
+        while let Some(look) = looks.next().await {
+            tell(look.into_iter().collect());
+        }
+    }
+
+    /// Which record each rule is for.
+    async fn keys(&self) -> Vec<Result<RecordKey, Unrendered>> {
         let items: BTreeSet<_> = self.rules.iter().flat_map(Rule::items).collect();
-        let (observations, facts) = tokio::join!(self.sources.look(&wanted), self.sources.facts(items));
-        let looks = keys(&self.rules, &facts).into_iter().zip(observations);
-        looks.map(|(key, observation)| Look { key, observation }).collect()
+        keys(&self.rules, &self.sources.facts(items).await)
     }
 }
 

@@ -72,7 +72,11 @@ impl<'a> Place<'a> {
     }
 }
 
-type Read<'a> = HashMap<Place<'a>, OnceCell<Observation>>;
+/// A look that is under way: what some records' sources say, each being read when it is first asked for.
+pub struct Reading<'a> {
+    sources: &'a Sources,
+    read: HashMap<Place<'a>, OnceCell<Observation>>,
+}
 
 impl Sources {
     #[must_use]
@@ -80,45 +84,13 @@ impl Sources {
         Self { parts, lasting: Mutex::default() }
     }
 
-    /// Looks at the sources of each record, side by side, reading none twice.
-    pub async fn look(&self, wanted: &[Wanted<'_>]) -> Vec<Observation> {
-        let places = wanted.iter().flat_map(|record| {
-            record.sources.iter().map(|source| (Place::of(source, record.rtype), OnceCell::new()))
+    /// Begins a look at the sources of these records, which reads none twice.
+    #[must_use]
+    pub fn begin<'a>(&'a self, wanted: impl IntoIterator<Item = Wanted<'a>>) -> Reading<'a> {
+        let places = wanted.into_iter().flat_map(|record| {
+            record.sources.iter().map(move |source| (Place::of(source, record.rtype), OnceCell::new()))
         });
-        let read: Read<'_> = places.collect();
-        let read = &read;
-        join_all(wanted.iter().map(|record| async move {
-            if record.agree <= 1 {
-                return self.first_known(record, read).await;
-            }
-            let said = join_all(record.sources.iter().map(|s| self.ask(s, record.rtype, read))).await;
-            agreed(record.sources, record.agree, &said)
-        }))
-        .await
-    }
-
-    /// The first source that knows something; where none does, the first that could not be read.
-    async fn first_known<'a>(&self, record: &Wanted<'a>, read: &Read<'a>) -> Observation {
-        let mut fallback: Option<Observation> = None;
-        for source in record.sources {
-            let observation = self.ask(source, record.rtype, read).await;
-            match (&observation, &fallback) {
-                (Observation::Known(_), _) => return observation,
-                (_, None) | (Observation::Unknown(_), Some(Observation::KnownNone(_))) => {
-                    fallback = Some(observation);
-                }
-                _ => {}
-            }
-        }
-        fallback.unwrap_or_else(|| Observation::Unknown("no source is configured".to_owned()))
-    }
-
-    async fn ask<'a>(&self, source: &'a Source, rtype: RecordType, read: &Read<'a>) -> Observation {
-        let place = Place::of(source, rtype);
-        match read.get(&place) {
-            Some(cell) => cell.get_or_init(|| self.read(place)).await.clone(),
-            None => self.read(place).await,
-        }
+        Reading { sources: self, read: places.collect() }
     }
 
     async fn read(&self, place: Place<'_>) -> Observation {
@@ -165,6 +137,41 @@ impl Sources {
 
     fn lasting(&self) -> std::sync::MutexGuard<'_, BTreeMap<Item, String>> {
         self.lasting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a> Reading<'a> {
+    /// What the sources of one of the records say.
+    pub async fn of(&self, record: Wanted<'a>) -> Observation {
+        if record.agree <= 1 {
+            return self.first_known(record).await;
+        }
+        let said = join_all(record.sources.iter().map(|source| self.ask(source, record.rtype))).await;
+        agreed(record.sources, record.agree, &said)
+    }
+
+    /// The first source that knows something; where none does, the first that could not be read.
+    async fn first_known(&self, record: Wanted<'a>) -> Observation {
+        let mut fallback: Option<Observation> = None;
+        for source in record.sources {
+            let observation = self.ask(source, record.rtype).await;
+            match (&observation, &fallback) {
+                (Observation::Known(_), _) => return observation,
+                (_, None) | (Observation::Unknown(_), Some(Observation::KnownNone(_))) => {
+                    fallback = Some(observation);
+                }
+                _ => {}
+            }
+        }
+        fallback.unwrap_or_else(|| Observation::Unknown("no source is configured".to_owned()))
+    }
+
+    async fn ask(&self, source: &'a Source, rtype: RecordType) -> Observation {
+        let place = Place::of(source, rtype);
+        match self.read.get(&place) {
+            Some(cell) => cell.get_or_init(|| self.sources.read(place)).await.clone(),
+            None => self.sources.read(place).await,
+        }
     }
 }
 

@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use pin53::daemon::{self, Settings};
+use pin53::daemon::{self, Reload, Settings};
 use pin53::desired::Rule;
 use pin53::dns::RecordType;
 use pin53::env::Env;
 use pin53::report::{Class, Outcome, Round};
 use pin53::sandbox::Side;
 use pin53::transport::{BoxFuture, Error, Transport};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
-use crate::house::{House, cname, house, lines, of_type, outcomes, seconds, simple};
+use crate::house::{HOST, House, MOVED, cname, house, lines, of_type, outcomes, seconds, simple};
 
 /// Servers that say the same to everybody, and what they were asked for.
 #[derive(Default)]
@@ -207,18 +208,76 @@ async fn a_source_of_several_names_is_read_once_a_look() {
     assert_eq!(net.asked().len(), 1);
 }
 
+/// A net that answers after a while.
+struct Slow(Arc<Net>, Duration);
+
+impl Transport for Slow {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
+        let answer = self.0.send(request);
+        Box::pin(async {
+            tokio::time::sleep(self.1).await;
+            answer.await
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_source_keeps_no_other_name_waiting() {
+    let net = Net::of([("http://ip.example/", 200, "198.51.100.44")]);
+    let elsewhere = Arc::new(Slow(Arc::<Net>::clone(&net), seconds(60)));
+    let house = House { patience: daemon::PATIENCE, elsewhere, ..house() };
+    let rules = [from(RecordType::A, &["http://ip.example/"]), cname("vpn.example.com")];
+    let (daemon, stop) = start(&house, &rules);
+    tokio::time::sleep(seconds(3)).await;
+    assert_eq!(house.vpn().as_deref(), Some(HOST));
+    house.move_instance();
+    tokio::time::sleep(seconds(6)).await;
+    assert_eq!(house.vpn().as_deref(), Some(MOVED));
+    assert_eq!(house.value("a.example.com", RecordType::A), None);
+    tokio::time::sleep(seconds(60)).await;
+    assert_eq!(house.value("a.example.com", RecordType::A).as_deref(), Some("198.51.100.44"));
+    assert!(net.asked().len() <= 2, "it is asked again only when it has answered");
+    stop.send(()).unwrap();
+    daemon.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_look_sees_that_began_before_a_reload_is_not_taken_for_news_of_other_rules() {
+    let net = Net::of([("http://ip.example/", 200, "198.51.100.44")]);
+    let elsewhere = Arc::new(Slow(Arc::<Net>::clone(&net), seconds(60)));
+    let house = House { patience: daemon::PATIENCE, elsewhere, ..house() };
+    let rhythm = Settings { watch: seconds(5), interval: seconds(3600) };
+    let (reloads, reloaded) = mpsc::channel(1);
+    let reconciler = Arc::new(house.reconciler(&[from(RecordType::A, &["http://ip.example/"])]));
+    tokio::spawn(daemon::run_reloading(reconciler, rhythm, reloaded, std::future::pending()));
+    tokio::time::sleep(seconds(30)).await;
+    let reconciler = Arc::new(house.reconciler(&[of_type(RecordType::A, "b.example.com")]));
+    reloads.send(Reload::Taken { reconciler, settings: rhythm }).await.unwrap();
+    tokio::time::sleep(seconds(2)).await;
+    assert_eq!(house.value("b.example.com", RecordType::A).as_deref(), Some("198.51.100.7"));
+    tokio::time::sleep(seconds(120)).await;
+    assert_eq!(house.value("b.example.com", RecordType::A).as_deref(), Some("198.51.100.7"));
+    assert_eq!(house.value("a.example.com", RecordType::A), None);
+}
+
+/// A daemon, and how to stop it.
+fn start(house: &House, rules: &[Rule]) -> (JoinHandle<()>, oneshot::Sender<()>) {
+    let reconciler = Arc::new(house.reconciler(rules));
+    let rhythm = Settings { watch: seconds(5), interval: seconds(3600) };
+    let (stop, stopped) = oneshot::channel::<()>();
+    let daemon = tokio::spawn(daemon::run(reconciler, rhythm, async {
+        let _ = stopped.await;
+    }));
+    (daemon, stop)
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_daemon_looks_at_every_source_each_watch_and_asks_the_metadata_for_nothing_without_need() {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), "198.51.100.1").unwrap();
     let house = House { patience: daemon::PATIENCE, ..house() };
     let source = format!("file:{}", file.path().display());
-    let reconciler = Arc::new(house.reconciler(&[from(RecordType::A, &[&source])]));
-    let rhythm = Settings { watch: seconds(5), interval: seconds(3600) };
-    let (stop, stopped) = oneshot::channel::<()>();
-    let daemon = tokio::spawn(daemon::run(reconciler, rhythm, async {
-        let _ = stopped.await;
-    }));
+    let (daemon, stop) = start(&house, &[from(RecordType::A, &[&source])]);
     tokio::time::sleep(seconds(1)).await;
     assert_eq!(house.value("a.example.com", RecordType::A).as_deref(), Some("198.51.100.1"));
     house.world.forget_requests();
