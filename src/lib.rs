@@ -8,7 +8,7 @@
 //! ```text
 //! source ──► desired ──► plan ──► apply ──► report
 //! look       what        pure     render,   words, JSON,
-//! (imds)     should be   diff     sign,     log, gravity
+//! (imds …)   should be   diff     sign,     log, gravity
 //!                        ▲        send,
 //!                current │        follow
 //!                  (aws::route53)
@@ -41,7 +41,7 @@
 //! imds   dns_client           the metadata service, for source and aws; questions to DNS servers
 //! sign   transport   listen   how a request is signed, leaves, comes in
 //! state   pattern             what is remembered from run to run; texts with metadata in them
-//! dns   clock   secret   env   template   causes      nouns; no I/O but their own
+//! dns   clock   secret   env   template   causes   words   nouns; no I/O but their own
 //! ```
 //!
 //! Three things are told apart with care. [`clock::ServerClock`] is Amazon's time and the only one
@@ -75,3 +75,4 @@ pub mod state;
 pub mod template;
 pub mod toolbox;
 pub mod transport;
+pub mod words;

@@ -14,6 +14,7 @@ use tokio::process::Command;
 
 use crate::dns::RecordType;
 use crate::env::Env;
+use crate::words;
 
 use super::look::Observation;
 use super::{Error, values};
@@ -35,12 +36,13 @@ impl FromStr for Program {
     type Err = Error;
 
     fn from_str(line: &str) -> Result<Self, Error> {
-        let mut words = shlex::split(line).unwrap_or_default().into_iter();
+        let mut words = words::split(line).unwrap_or_default().into_iter();
         match words.next().filter(|name| !name.is_empty()) {
             Some(name) => Ok(Self { name, arguments: words.collect() }),
             None => Err(Error::Form {
                 expected: "command: and a program with its arguments, each quotation mark closed",
-                found: format!("command:{line}"),
+                // Behind the program's name there may be a key.
+                found: format!("command:{}", line.split_whitespace().next().unwrap_or_default()),
             }),
         }
     }

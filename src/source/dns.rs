@@ -268,6 +268,14 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_strange_to_be_unquoted(value in "\\PC{0,40}|[\"\\\\a ]{0,12}") {
+            let text = unquoted(&value);
+            proptest::prop_assert!(text.len() <= value.len());
+        }
+    }
+
     #[test]
     fn who_is_to_tell_an_address_is_asked_by_one_of_its_kind() {
         let both: Vec<IpAddr> = ["192.0.2.1", "2001:db8::1"].map(|a| a.parse().unwrap()).to_vec();

@@ -36,13 +36,19 @@ impl FromStr for Url {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
+        // A user's name and password in front of the host, or what may be meant as such.
+        let host = text.split(['?', '#']).next().unwrap_or_default();
+        let authority =
+            host.split_once("://").map_or(host, |(_, rest)| rest.split('/').next().unwrap_or_default());
+        if authority.contains('@') {
+            return Err(Error::Secret {
+                expected: "an http or https URL without a user in it, found one with",
+            });
+        }
         let bad = || Error::Form {
             expected: "an http or https URL, like https://checkip.amazonaws.com",
             found: text.to_owned(),
         };
-        if text.split(['/', '?']).nth(2).is_some_and(|authority| authority.contains('@')) {
-            return Err(Error::Secret { expected: "a URL without a user in it, found one with" });
-        }
         let uri: Uri = text.parse().map_err(|_| bad())?;
         let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
         if !is_http || uri.host().is_none_or(str::is_empty) {

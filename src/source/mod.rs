@@ -223,8 +223,17 @@ mod tests {
         let shown = |text: &str| text.parse::<Source>().unwrap().to_string();
         assert_eq!(shown("https://a.example:8443/ip?key=sentinel"), "https://a.example:8443");
         assert_eq!(shown("command:/usr/bin/my-ip --key sentinel"), "command:/usr/bin/my-ip");
-        let refused = fault("https://user:sentinel@a.example/");
-        assert!(refused.contains("without a user") && !refused.contains("sentinel"), "{refused}");
+        for bad in
+            ["https://user:sentinel@a.example/", "http:user:sentinel@a.example", "http:ftp://u:sentinel@a"]
+        {
+            assert!(
+                fault(bad).contains("without a user") && !fault(bad).contains("sentinel"),
+                "{}",
+                fault(bad)
+            );
+        }
+        assert!(!fault("command:my-ip --key 'sentinel").contains("sentinel"));
+        assert!("https://a.example/@me?mail=a@b.example".parse::<Source>().is_ok());
     }
 
     #[test]

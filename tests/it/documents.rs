@@ -48,3 +48,15 @@ fn the_policy_permits_what_is_called_and_nothing_else() {
     let only = &change["Condition"]["ForAllValues:StringEquals"];
     assert_eq!(only["route53:ChangeResourceRecordSetsActions"], serde_json::json!(["CREATE", "DELETE"]));
 }
+
+#[test]
+fn the_units_let_every_source_be_read() {
+    for unit in ["pin53.service", "pin53-once.service"] {
+        let unit = text(&format!("deploy/systemd/{unit}"));
+        let families = unit.lines().find_map(|line| line.strip_prefix("RestrictAddressFamilies=")).unwrap();
+        // Metadata, servers, and the addresses of interfaces; systemd itself is reached over the last.
+        for family in ["AF_INET", "AF_INET6", "AF_NETLINK", "AF_UNIX"] {
+            assert!(families.split(' ').any(|allowed| allowed == family), "{family}");
+        }
+    }
+}

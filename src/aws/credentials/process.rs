@@ -13,6 +13,7 @@ use tokio::process::Command;
 
 use super::{Error, Loaded, Origin, Part, pair};
 use crate::clock::Timestamp;
+use crate::words;
 
 /// How long the program may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,7 +31,8 @@ struct Output {
 }
 
 pub(super) async fn load(by: &str, command: &str) -> Result<Loaded, Error> {
-    let words = split(command).ok_or_else(|| Error::broken(by, "expected a quote at its end, found none"))?;
+    let words =
+        words::split(command).ok_or_else(|| Error::broken(by, "expected a quote at its end, found none"))?;
     let Some((program, arguments)) = words.split_first() else {
         return Err(Error::broken(by, "expected a program, found nothing"));
     };
@@ -86,62 +88,9 @@ fn understand(by: &str, program: &str, output: &[u8]) -> Result<Loaded, Error> {
     Ok(Loaded { credentials, expires: parsed.expiration, origin: Origin::Process })
 }
 
-/// The words of a command as a POSIX shell splits them, with nothing expanded; `None` when a quote or an
-/// escape has no end.
-fn split(command: &str) -> Option<Vec<String>> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut characters = command.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            ' ' | '\t' | '\n' | '\r' => words.extend(word.take()),
-            '\'' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match characters.next()? {
-                        '\'' => break,
-                        other => word.push(other),
-                    }
-                }
-            }
-            '"' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match characters.next()? {
-                        '"' => break,
-                        '\\' => match characters.next()? {
-                            escaped @ ('"' | '\\') => word.push(escaped),
-                            other => word.extend(['\\', other]),
-                        },
-                        other => word.push(other),
-                    }
-                }
-            }
-            '\\' => word.get_or_insert_default().push(characters.next()?),
-            other => word.get_or_insert_default().push(other),
-        }
-    }
-    words.extend(word);
-    Some(words)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_command_is_split_as_a_shell_splits_words() {
-        let vectors: serde_json::Value =
-            serde_json::from_str(include_str!("../../../tests/vectors/aws_config_files.json")).unwrap();
-        for case in vectors["credential_process_split_posix"].as_array().unwrap() {
-            let words: Vec<String> = serde_json::from_value(case[1].clone()).unwrap();
-            assert_eq!(split(case[0].as_str().unwrap()), Some(words));
-        }
-        assert_eq!(split(r#"a "b\"c\d" # 'e'f"#).unwrap(), ["a", r#"b"c\d"#, "#", "ef"]);
-        assert_eq!(split("a 'b"), None);
-        assert_eq!(split("a \\"), None);
-        assert_eq!(split("  ").unwrap(), Vec::<String>::new());
-    }
 
     #[test]
     fn what_a_program_prints_is_never_quoted() {

@@ -163,3 +163,55 @@ fn messages(mut bytes: &[u8]) -> impl Iterator<Item = NetlinkBuffer<&[u8]>> {
         Some(message)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn of_a_point_to_point_link_the_own_address_counts() {
+        let [own, other]: [IpAddr; 2] = ["198.51.100.7", "198.51.100.8"].map(|ip| ip.parse().unwrap());
+        let mut message = AddressMessage::default();
+        message.attributes = vec![AddressAttribute::Address(other), AddressAttribute::Local(own)];
+        assert_eq!(address(&message).map(|address| address.ip), Some(own));
+        message.attributes.truncate(1);
+        assert_eq!(address(&message).map(|address| address.ip), Some(other));
+        message.attributes.clear();
+        assert_eq!(address(&message), None);
+    }
+
+    #[test]
+    fn flags_beyond_the_header_are_read() {
+        let mut message = AddressMessage::default();
+        let flags = AddressFlags::StablePrivacy | AddressFlags::Tentative;
+        message.attributes =
+            vec![AddressAttribute::Address("2001:db8::1".parse().unwrap()), AddressAttribute::Flags(flags)];
+        assert_eq!(address(&message).unwrap().flags, flags);
+    }
+
+    proptest! {
+        #[test]
+        fn no_notice_is_too_strange_to_be_read(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            for message in messages(&bytes) {
+                let _ = AddressMessage::parse(message.payload()).map(|message| address(&message));
+                let _ = LinkHeader::parse(message.payload());
+                refused(message.payload());
+            }
+            let _ = AddressMessage::parse(&bytes);
+        }
+
+        #[test]
+        fn messages_come_one_after_the_other_and_end(lengths in proptest::collection::vec(0u32..80, 0..6)) {
+            let mut bytes = Vec::new();
+            for length in &lengths {
+                let mut message = length.to_ne_bytes().to_vec();
+                message.resize(usize::try_from(*length).unwrap().max(16).next_multiple_of(4), 0);
+                bytes.extend(message);
+            }
+            let whole = lengths.iter().take_while(|length| **length >= 16).count();
+            prop_assert_eq!(messages(&bytes).count(), whole);
+        }
+    }
+}
