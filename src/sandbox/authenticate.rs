@@ -25,8 +25,18 @@ const WINDOW: Duration = Duration::from_secs(5 * 60);
 
 /// What the credential of a SigV4 request has to be scoped to. At an endpoint that isn't AWS's own, the
 /// SDKs sign for the region that they are configured for, so that any is taken there.
-const REGION: &str = "us-east-1";
 const SERVICE: &str = "route53";
+
+/// Where Route 53 is not in the first region, by what its host ends with.
+const REGIONS: &[(&str, &str)] = &[
+    ("route53.us-gov.amazonaws.com", "us-gov-west-1"),
+    ("route53.us-gov.api.aws", "us-gov-west-1"),
+    (".amazonaws.com", "us-east-1"),
+    (".api.aws", "us-east-1"),
+    (".amazonaws.com.cn", "cn-northwest-1"),
+    (".api.amazonwebservices.com.cn", "cn-northwest-1"),
+    ("route53.amazonaws.eu", "eusc-de-east-1"),
+];
 
 /// A way of signing that the service takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +65,22 @@ pub(super) fn authenticate(
     keys: &KeyRing,
     now: Timestamp,
 ) -> Result<Key, ApiError> {
+    authenticate_for(SERVICE, request, keys, now)
+}
+
+/// The same for a request to another service. Only Route 53 takes AWS3-HTTPS, and signatures of one region.
+///
+/// # Errors
+/// As for [`authenticate`].
+pub(super) fn authenticate_for(
+    service: &'static str,
+    request: &Request<Bytes>,
+    keys: &KeyRing,
+    now: Timestamp,
+) -> Result<Key, ApiError> {
     let of = |id: &str| keys.find(id).map(|key| key.credentials.clone());
     let key_id = match scheme(request).ok_or_else(missing)? {
+        Scheme::Aws3Https if service != SERVICE => return Err(missing()),
         Scheme::Aws3Https => {
             let verified = aws3::verify(request.headers(), &of, now, WINDOW);
             verified.map_err(|why| refusal(why, Scheme::Aws3Https))?.key_id
@@ -65,10 +89,12 @@ pub(super) fn authenticate(
             let verified =
                 sigv4::verify(request, &of, now, WINDOW).map_err(|why| refusal(why, Scheme::SigV4))?;
             let wrong = |what: &str| ApiError::forbidden("SignatureDoesNotMatch", what);
-            if verified.scope.service != SERVICE {
-                return Err(wrong("Credential should be scoped to correct service: 'route53'. "));
+            if verified.scope.service != service {
+                return Err(wrong(&format!("Credential should be scoped to correct service: '{service}'. ")));
             }
-            if verified.scope.region != REGION && at_aws(request) {
+            if service == SERVICE
+                && region_at_aws(request).is_some_and(|region| verified.scope.region != region)
+            {
                 return Err(wrong("Credential should be scoped to a valid region. "));
             }
             if !verified.payload_signed {
@@ -78,16 +104,17 @@ pub(super) fn authenticate(
         }
     };
     let key = keys.find(&key_id).ok_or_else(unknown_key)?;
-    if key.expires.is_some_and(|end| end <= now) {
+    if !keys.stale && key.expires.is_some_and(|end| end <= now) {
         return Err(expired_token());
     }
     Ok(key.clone())
 }
 
-/// Whether a request was meant for one of AWS's own hosts.
-fn at_aws(request: &Request<Bytes>) -> bool {
+/// The region of the Route 53 that a request was meant for, where that is at one of AWS's own hosts.
+fn region_at_aws(request: &Request<Bytes>) -> Option<&'static str> {
     let host = request.headers().get(HOST).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    host.split(':').next().is_some_and(|h| h.ends_with(".amazonaws.com") || h.ends_with(".api.aws"))
+    let host = host.split(':').next().unwrap_or_default();
+    REGIONS.iter().find(|(end, _)| host.ends_with(end)).map(|(_, region)| *region)
 }
 
 /// The request isn't signed, or not in a way that is known.

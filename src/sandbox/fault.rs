@@ -39,6 +39,9 @@ pub enum Fault {
     Clock(SignedDuration),
     /// API calls are answered `ExpiredToken`; the role has new credentials from then on.
     ExpiredToken,
+    /// The metadata service gives the role's credentials as they are, however long ago they have ended, and AWS
+    /// takes them.
+    StaleCredentials,
     /// `public-hostname` and `public-ipv4` are absent.
     NoAddress,
     /// The metadata service doesn't answer.
@@ -67,7 +70,7 @@ pub enum Fault {
 
 impl Fault {
     /// How each kind is written, in the order of the variants, with an example for those that need a value.
-    const KINDS: [(&'static str, Self); 23] = [
+    const KINDS: [(&'static str, Self); 24] = [
         ("throttle", Self::Throttle),
         ("prior-request", Self::PriorRequest),
         ("server-error", Self::ServerError),
@@ -79,6 +82,7 @@ impl Fault {
         ("slow-insync", Self::SlowInsync(Duration::ZERO)),
         ("clock", Self::Clock(SignedDuration::ZERO)),
         ("expired-token", Self::ExpiredToken),
+        ("stale-credentials", Self::StaleCredentials),
         ("no-address", Self::NoAddress),
         ("imds-silent", Self::ImdsSilent),
         ("imds-error", Self::ImdsError),
@@ -174,6 +178,7 @@ impl From<Fault> for Script {
             | F::RetryAfter(_)
             | F::AccessDenied
             | F::NoAddress
+            | F::StaleCredentials
             | F::ImdsSilent
             | F::ImdsError
             | F::ImdsToken => Extent::Always,
@@ -377,7 +382,7 @@ mod tests {
 
     #[test]
     fn what_is_no_fault_is_answered_with_what_would_be() {
-        insta::assert_snapshot!("thottle:1".parse::<Script>().unwrap_err(), @"expected a fault (one of throttle, prior-request, server-error, cut-body, lost-answer, html, empty, endless, slow-insync, clock, expired-token, no-address, imds-silent, imds-error, imds-token, access-denied, reject-aws3, edit, no-date, dns-silent, dns-refused, old-errors, retry-after), found 'thottle:1'");
+        insta::assert_snapshot!("thottle:1".parse::<Script>().unwrap_err(), @"expected a fault (one of throttle, prior-request, server-error, cut-body, lost-answer, html, empty, endless, slow-insync, clock, expired-token, stale-credentials, no-address, imds-silent, imds-error, imds-token, access-denied, reject-aws3, edit, no-date, dns-silent, dns-refused, old-errors, retry-after), found 'thottle:1'");
         insta::assert_snapshot!("edit:ListHostedZones".parse::<Script>().unwrap_err(), @"expected a number, a duration or 'always' behind 'edit:', found 'ListHostedZones'");
         insta::assert_snapshot!("throttle:Nothing".parse::<Script>().unwrap_err(), @"expected a number, a duration, 'always' or an operation of the Route 53 API behind 'throttle:', found 'Nothing'");
         insta::assert_snapshot!("clock".parse::<Script>().unwrap_err(), @"expected a duration like +1y or -20m behind 'clock:', found ''");

@@ -21,7 +21,7 @@ use super::world::World;
 
 /// Sends to a [`World`] in the same process.
 ///
-/// The metadata service is at its real addresses, the API at hosts whose name begins with `route53`;
+/// The metadata service is at its real addresses, the API and STS at hosts whose names begin with `route53` and `sts`;
 /// [`at`](Self::at) gives either another one. Nobody is at home anywhere else.
 #[derive(Clone)]
 pub struct InProcess {
@@ -57,7 +57,9 @@ impl InProcess {
         let known = |(host, _): &&(String, Side)| host == authority.as_str() || host == authority.host();
         match self.hosts.iter().find(known) {
             Some((_, side)) => Some(*side),
-            None if authority.host().starts_with("route53") => Some(Side::Api),
+            None if ["route53", "sts"].iter().any(|name| authority.host().starts_with(name)) => {
+                Some(Side::Api)
+            }
             None => None,
         }
     }

@@ -23,6 +23,8 @@ pub(super) struct KeyRing {
     /// Index of the role's newest credentials.
     session: Option<usize>,
     sessions: u64,
+    /// The role's credentials aren't renewed any more, and are taken after their end.
+    pub(super) stale: bool,
 }
 
 /// Credentials with what the world knows about them.
@@ -39,7 +41,7 @@ pub(super) struct Key {
 
 impl KeyRing {
     pub(super) fn new() -> Self {
-        let mut ring = Self { keys: Vec::new(), session: None, sessions: 0 };
+        let mut ring = Self { keys: Vec::new(), session: None, sessions: 0, stale: false };
         let (id, secret) = LONG_LIVED;
         ring.add(Credentials::new(id, secret), None, "arn:aws:iam::123456789012:user/pin53".to_owned());
         ring
@@ -79,7 +81,7 @@ impl KeyRing {
         if let Some(current) = self.session.and_then(|i| self.keys.get(i)) {
             let left = current.expires.map_or(SignedDuration::MAX, |end| end.duration_since(now));
             // A world whose clock was turned back would otherwise give them for ever.
-            if left > RENEWAL && left <= SESSION {
+            if self.stale || (left > RENEWAL && left <= SESSION) {
                 return current.clone();
             }
         }
@@ -96,6 +98,26 @@ impl KeyRing {
             denied: denied.unwrap_or_default(),
         };
         self.session = Some(self.keys.len());
+        self.keys.push(key.clone());
+        key
+    }
+
+    /// New credentials of a role that was assumed.
+    pub(super) fn of_assumed(
+        &mut self,
+        seed: &str,
+        principal: String,
+        now: Timestamp,
+        lasts: SignedDuration,
+    ) -> Key {
+        let key = Key {
+            credentials: Credentials::new(format!("ASIA{}", letters(seed, 16)), secret(seed))
+                .with_token(format!("FwoGZXIvYXdzE{}", secret(&format!("{seed} a")))),
+            issued: now,
+            expires: now.checked_add(lasts).ok(),
+            principal,
+            denied: Vec::new(),
+        };
         self.keys.push(key.clone());
         key
     }

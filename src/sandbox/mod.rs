@@ -1,5 +1,5 @@
-//! A local AWS: the metadata service of an instance (IMDSv2), the Route 53 API, and a DNS server on
-//! its zones. For people to try things on, and for tests.
+//! A local AWS: the metadata service of an instance (IMDSv2), the Route 53 API, STS for its roles, and a DNS server
+//! on its zones. For people to try things on, and for tests.
 //!
 //! Its heart is a [`World`]: a function from request to [`Answer`], with a state that can be looked at
 //! and changed from outside. [`InProcess`] makes a [`Transport`](crate::transport::Transport) of it, without
@@ -31,6 +31,7 @@ mod operation;
 mod record_xml;
 mod route53;
 mod serve;
+mod sts;
 mod tls;
 mod value;
 mod world;

@@ -26,6 +26,7 @@ use super::listing::{self, Query};
 use super::log::{Logged, Side};
 use super::operation::Operation;
 use super::record_xml::{boolean, length};
+use super::sts;
 use super::value;
 use super::world::{State, World};
 use super::xml::{Children, Element, NAMESPACE, Occurs, Order, check};
@@ -52,8 +53,11 @@ impl World {
     pub async fn route53(self: &Arc<Self>, request: Request<Bytes>) -> Answer {
         let path = request.uri().path().to_owned();
         let route = route(request.method(), &path);
+        let to_sts = path == "/" && request.method() == Method::POST;
+        let asked = if to_sts { sts::operation(&request) } else { String::new() };
         let operation = match &route {
             Some(route) => route.operation.as_str(),
+            None if to_sts => &asked,
             None if path == "/date" => "date",
             None => "unknown",
         };
@@ -104,6 +108,9 @@ impl World {
         }
         let now = self.now();
         let mut state = self.lock();
+        if request.uri().path() == "/" && request.method() == Method::POST {
+            return (Answer::Whole(sts::answer(&mut state, request, request_id, now)), None);
+        }
         let old_shape = state.old_errors;
         let refused =
             |error: &ApiError| Answer::Whole(response(error.status, XML, error.body(request_id, old_shape)));

@@ -167,8 +167,12 @@ pub async fn start(options: Options, clock: Arc<dyn Clock>) -> Result<Running, S
     let mut exports = vec![
         ("AWS_EC2_METADATA_SERVICE_ENDPOINT".to_owned(), format!("http://{imds}")),
         ("AWS_ENDPOINT_URL_ROUTE_53".to_owned(), format!("{scheme}://{aws}")),
+        ("AWS_ENDPOINT_URL_STS".to_owned(), format!("{scheme}://{aws}")),
         ("AWS_REGION".to_owned(), region.clone()),
         ("AWS_DEFAULT_REGION".to_owned(), region),
+        // Whoever works in the sandbox works with its credentials, and not with those of a home directory.
+        ("AWS_CONFIG_FILE".to_owned(), "/dev/null".to_owned()),
+        ("AWS_SHARED_CREDENTIALS_FILE".to_owned(), "/dev/null".to_owned()),
     ];
 
     let server = Server::new(imds_listener).without_date().count_connections(metadata_count);

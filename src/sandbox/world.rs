@@ -21,6 +21,7 @@ use super::keys::{KeyRing, letters};
 use super::latency::Latency;
 use super::log::{Log, Logged, Side};
 use super::operation::Operation;
+use super::sts::Trust;
 use super::zones::{Change, HostedZone, Stored, Vpc};
 
 /// A local AWS.
@@ -36,6 +37,7 @@ pub(super) struct State {
     /// Metadata tokens with the time until which they hold.
     pub(super) tokens: HashMap<String, Instant>,
     pub(super) keys: KeyRing,
+    pub(super) trust: Trust,
     pub(super) faults: Faults,
     pub(super) latency: Latency,
     pub(super) log: Log,
@@ -72,6 +74,7 @@ impl World {
                 instance: Instance::default(),
                 tokens: HashMap::new(),
                 keys: KeyRing::new(),
+                trust: Trust::default(),
                 faults: Faults::default(),
                 latency: Latency::default(),
                 log: Log::default(),
@@ -231,6 +234,7 @@ impl World {
             Fault::Clock(offset) => state.clock_offset = offset,
             Fault::SlowInsync(time) => state.in_sync_after = time,
             Fault::OldErrors => state.old_errors = true,
+            Fault::StaleCredentials => state.keys.stale = true,
             Fault::RetryAfter(time) => state.retry_after = Some(time),
             _ => state.faults.add(script, Instant::now()),
         }
@@ -243,6 +247,7 @@ impl World {
         state.clock_offset = SignedDuration::ZERO;
         state.in_sync_after = Duration::ZERO;
         state.old_errors = false;
+        state.keys.stale = false;
         state.retry_after = None;
     }
 

@@ -7,6 +7,7 @@ mod faults;
 mod lists;
 mod metadata;
 mod ports;
+mod roles;
 mod signatures;
 
 use std::sync::Arc;

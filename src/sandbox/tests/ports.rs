@@ -65,8 +65,11 @@ async fn both_services_answer_over_http() {
         [
             "AWS_EC2_METADATA_SERVICE_ENDPOINT",
             "AWS_ENDPOINT_URL_ROUTE_53",
+            "AWS_ENDPOINT_URL_STS",
             "AWS_REGION",
             "AWS_DEFAULT_REGION",
+            "AWS_CONFIG_FILE",
+            "AWS_SHARED_CREDENTIALS_FILE",
             "PIN53_AUDIT__NAME_SERVERS"
         ]
     );
