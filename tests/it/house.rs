@@ -12,6 +12,7 @@ use pin53::aws::credentials::{self, Chain};
 use pin53::aws::locator::Locator;
 use pin53::aws::route53::{self, Client};
 use pin53::aws::shared::Shared;
+use pin53::aws::sts::Role;
 use pin53::clock::{Clock, ServerClock, SteadyClock, Timestamp};
 use pin53::desired::{Rule, ZoneChoice};
 use pin53::dns::{Name, RecordSet, RecordType, Ttl};
@@ -35,6 +36,8 @@ pub(crate) struct House {
     pub(crate) world: Arc<World>,
     pub(crate) state: Arc<State>,
     pub(crate) env: Env,
+    /// A role that is assumed with what the providers give.
+    pub(crate) assume_role: Option<Role>,
     pub(crate) signing: Signing,
     pub(crate) mode: Mode,
     pub(crate) patience: Duration,
@@ -58,6 +61,7 @@ pub(crate) fn house() -> House {
         world,
         state: Arc::new(State::in_memory()),
         env: Env::default(),
+        assume_role: None,
         signing: Signing::Auto,
         mode: Mode::Act,
         patience: route53::PATIENCE,
@@ -110,6 +114,25 @@ pub(crate) fn simple(at: &str, rtype: RecordType, ttl: u64, values: &[&str]) -> 
 }
 
 impl House {
+    pub(crate) fn chain(
+        &self,
+        shared: &Arc<Shared>,
+        imds: &Arc<Imds>,
+        clock: &Arc<ServerClock>,
+        sts: Arc<dyn Transport>,
+    ) -> Chain {
+        Chain::new(credentials::Parts {
+            shared: Arc::clone(shared),
+            assume_role: self.assume_role.clone(),
+            imds: Arc::clone(imds),
+            clock: Arc::clone(clock),
+            machine: Arc::clone(&self.machine),
+            state: Arc::clone(&self.state),
+            to_sts: Arc::clone(&sts),
+            to_container: sts,
+        })
+    }
+
     pub(crate) fn reconciler(&self, rules: &[Rule]) -> Reconciler {
         let requests = Arc::new(AtomicU64::new(0));
         let clock = Arc::new(ServerClock::default());
@@ -118,17 +141,8 @@ impl House {
         let settings = imds::Settings::from_env(&self.env).unwrap();
         let imds = Arc::new(Imds::new(settings, metered(Arc::new(to_metadata)), Arc::clone(&clock)));
         let shared = Arc::new(Shared::load(&self.env, None).unwrap());
-        let nearby = || Arc::new(InProcess::new(Arc::clone(&self.world)));
-        let credentials = Chain::new(credentials::Parts {
-            shared: Arc::clone(&shared),
-            assume_role: None,
-            imds: Arc::clone(&imds),
-            clock: Arc::clone(&clock),
-            machine: Arc::clone(&self.machine),
-            state: Arc::clone(&self.state),
-            to_sts: metered(nearby()),
-            to_container: metered(nearby()),
-        });
+        let sts = metered(Arc::new(InProcess::new(Arc::clone(&self.world))));
+        let credentials = self.chain(&shared, &imds, &clock, sts);
         let to_api = InProcess::new(Arc::clone(&self.world)).timeout(route53::TRANSPORT.timeout);
         let client = Client::new(route53::Parts {
             transport: metered((self.between)(to_api)),

@@ -13,5 +13,6 @@ mod fuzz;
 mod house;
 mod names;
 mod once;
+mod renewal;
 mod sources;
 mod worlds;
