@@ -48,16 +48,16 @@ impl Reconciler {
         looks.into_values().collect()
     }
 
-    /// Looks at some of the rules, and tells of them by their places: first of all that are seen within
-    /// [`TOGETHER`], then of each as it is seen. A slow source keeps no other name waiting.
+    /// Looks at some of the rules, and tells of them by their places: first of all that are seen within a
+    /// moment, then of each as it is seen. A slow source keeps no other name waiting.
     pub async fn look_at(&self, places: &[usize], mut tell: impl FnMut(Vec<(usize, Look)>)) {
         let rules = places.iter().filter_map(|place| Some((*place, self.rules.get(*place)?)));
-        let reading = &self.sources.begin(rules.clone().map(|(_, rule)| wanted(rule)));
+        let inquiry = &self.sources.begin(rules.clone().map(|(_, rule)| wanted(rule)));
         let keys = &OnceCell::new();
         let mut looks: FuturesUnordered<_> = rules
             .map(|(place, rule)| async move {
                 let (keys, observation) =
-                    tokio::join!(keys.get_or_init(|| self.keys()), reading.of(wanted(rule)));
+                    tokio::join!(keys.get_or_init(|| self.keys()), inquiry.of(wanted(rule)));
                 keys.get(place).map(|key| (place, Look { key: key.clone(), observation }))
             })
             .collect();

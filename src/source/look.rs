@@ -73,7 +73,7 @@ impl<'a> Place<'a> {
 }
 
 /// A look that is under way: what some records' sources say, each being read when it is first asked for.
-pub struct Reading<'a> {
+pub struct Inquiry<'a> {
     sources: &'a Sources,
     read: HashMap<Place<'a>, OnceCell<Observation>>,
 }
@@ -86,11 +86,11 @@ impl Sources {
 
     /// Begins a look at the sources of these records, which reads none twice.
     #[must_use]
-    pub fn begin<'a>(&'a self, wanted: impl IntoIterator<Item = Wanted<'a>>) -> Reading<'a> {
+    pub fn begin<'a>(&'a self, wanted: impl IntoIterator<Item = Wanted<'a>>) -> Inquiry<'a> {
         let places = wanted.into_iter().flat_map(|record| {
             record.sources.iter().map(move |source| (Place::of(source, record.rtype), OnceCell::new()))
         });
-        Reading { sources: self, read: places.collect() }
+        Inquiry { sources: self, read: places.collect() }
     }
 
     async fn read(&self, place: Place<'_>) -> Observation {
@@ -140,7 +140,7 @@ impl Sources {
     }
 }
 
-impl<'a> Reading<'a> {
+impl<'a> Inquiry<'a> {
     /// What the sources of one of the records say.
     pub async fn of(&self, record: Wanted<'a>) -> Observation {
         if record.agree <= 1 {

@@ -24,7 +24,7 @@ pub use dns::Lookup;
 pub use ecs::TRANSPORT as ECS_TRANSPORT;
 pub use http::{TRANSPORT as HTTP_TRANSPORT, Url};
 pub use interface::{Changes, Interface};
-pub use look::{Observation, Parts, Reading, Sources, Wanted};
+pub use look::{Inquiry, Observation, Parts, Sources, Wanted};
 
 /// A place to look for a value. One variant for each kind, as users write them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -5,6 +5,7 @@ import json
 import threading
 
 import pytest
+from foreign_tls import Authority, Front, serving
 
 NAME = "vpn.example.com"
 ADDRESS = "198.51.100.44"
@@ -73,6 +74,16 @@ def test_a_server_that_is_no_help_leaves_the_record(once, server, path, why):
     status, record = once(f"{server}/{path}?key=sentinel")
     assert (status, record["outcome"]) == (75, "left")
     assert why in record["reason"] and "sentinel" not in record["reason"]
+
+
+def test_a_server_over_tls_has_to_be_certified(once, server, tmp_path):
+    authority = Authority(tmp_path)
+    with serving(Front(authority.server(-1, 1), server)) as front:
+        status, record = once(f"{front.url}/plain", AWS_CA_BUNDLE=str(authority.file))
+        assert (status, record["after"]["values"]) == (0, [ADDRESS])
+        status, record = once(f"{front.url}/plain")
+        assert (status, record["outcome"]) == (75, "left")
+        assert "certificate" in record["reason"]
 
 
 def test_nobody_listens(once):
