@@ -16,7 +16,7 @@ use pin53::aws::route53::{self, Client};
 use pin53::aws::shared::Shared;
 use pin53::clock::{ServerClock, SteadyClock, SystemClock};
 use pin53::daemon::{self, Settings};
-use pin53::desired::{Rule, ZoneChoice};
+use pin53::desired::{Leaving, Rule, Terms, ZoneChoice};
 use pin53::dns::{Name, RecordType, Ttl};
 use pin53::env::Env;
 use pin53::imds::{self, Imds};
@@ -110,6 +110,9 @@ fn reconciler(world: &Arc<World>) -> Reconciler {
         zone: ZoneChoice::Longest,
         private: false,
         allow_private: false,
+        terms: Terms::default(),
+        member: None,
+        leaving: Leaving::default(),
     };
     let client = Arc::new(client.expect("a client"));
     let elsewhere = Arc::new(InProcess::new(Arc::clone(world)));

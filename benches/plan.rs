@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use divan::Bencher;
 use pin53::aws::route53::record_page;
+use pin53::desired::Terms;
 use pin53::dns::{Name, RecordSet, RecordType, Ttl};
 use pin53::plan::{Current, diff};
 
@@ -29,7 +30,10 @@ fn plan_over_10_000_record_sets(bencher: Bencher) {
     };
     let current: Current = (0..10_000).filter_map(there).collect();
     let wishes: Vec<RecordSet> = (0..10_000).map(|n| set(n, "wanted.example.net")).collect();
-    bencher.bench(|| wishes.iter().map(|wish| diff(divan::black_box(wish), &current)).collect::<Vec<_>>());
+    let terms = Terms::default();
+    bencher.bench(|| {
+        wishes.iter().map(|wish| diff(divan::black_box(wish), &terms, &current)).collect::<Vec<_>>()
+    });
 }
 
 /// A page as ListResourceRecordSets gives it at its largest.

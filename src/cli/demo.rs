@@ -19,7 +19,7 @@ use super::{Exit, Failure, engine, log, runtime};
 use crate::clock::SystemClock;
 use crate::config;
 use crate::daemon;
-use crate::desired::{Rule, ZoneChoice};
+use crate::desired::{Leaving, Rule, Terms, ZoneChoice};
 use crate::dns::{Name, RecordSet, RecordType, Ttl};
 use crate::env::Env;
 use crate::reconcile::{Mode, Wait};
@@ -243,6 +243,9 @@ impl Story<'_> {
             zone: ZoneChoice::Longest,
             private: false,
             allow_private: false,
+            terms: Terms::default(),
+            member: None,
+            leaving: Leaving::default(),
         };
         config::Settings { rules: vec![rule], ..config::Settings::default() }
     }

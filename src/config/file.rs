@@ -122,17 +122,31 @@ impl Walk<'_> {
                 continue;
             };
             let mut known = Map::new();
-            for (key, value) in sorted(table) {
-                if RECORD.iter().any(|setting| setting.path == key) {
-                    known.insert(key, value);
-                } else {
-                    let nearest = keys::nearest_path(&format!("{RECORDS}.{key}"));
-                    self.unknown(&format!("{RECORDS}[{i}].{key}"), &key, nearest);
-                }
-            }
+            self.record(table, i, "", &mut known);
             records.push(Value::new(None, known));
         }
         Some(records)
+    }
+
+    /// Takes in what pin53 knows of a record's table below `section` ("" or "routing."), by key paths.
+    fn record(&mut self, table: Map<String, Value>, i: usize, section: &str, known: &mut Map<String, Value>) {
+        for (key, value) in sorted(table) {
+            let path = format!("{section}{key}");
+            let below = format!("{path}.");
+            if RECORD.iter().any(|setting| setting.path == path) {
+                known.insert(path, value);
+            } else if RECORD.iter().any(|setting| setting.path.starts_with(&below)) {
+                if let ValueKind::Table(table) = value.kind {
+                    self.record(table, i, &below, known);
+                } else {
+                    let expected = format!("a table ({key} = {{ ... }})");
+                    self.misshapen(&format!("{RECORDS}[{i}].{path}"), &expected, &value);
+                }
+            } else {
+                let nearest = keys::nearest_path(&format!("{RECORDS}.{path}"));
+                self.unknown(&format!("{RECORDS}[{i}].{path}"), &key, nearest);
+            }
+        }
     }
 
     fn unknown(&mut self, path: &str, key: &str, nearest: Option<String>) {

@@ -6,7 +6,9 @@
 use ::config::Value;
 
 use super::read::{self, Reading, ZoneText};
+use super::routing::{self, RoutingDraft};
 use super::{Overrides, Settings};
+use crate::desired::{Leaving, Terms};
 use crate::dns::{Name, RecordType, Ttl};
 use crate::pattern::Pattern;
 use crate::source::Source;
@@ -42,6 +44,9 @@ pub(super) struct Draft {
     pub zone: Option<ZoneText>,
     pub private: bool,
     pub allow_private: bool,
+    pub terms: Terms,
+    pub leaving: Leaving,
+    pub routing: RoutingDraft,
 }
 
 #[rustfmt::skip]
@@ -71,6 +76,20 @@ pub(super) const RECORD: &[Key<Draft>] = &[
     of_record("zone", |d, v| put(&mut d.zone, read::zone(v).map(Some))).option("--zone", |o| o.zone.as_slice()),
     of_record("private", |d, v| put(&mut d.private, read::flag(v))),
     of_record("allow_private", |d, v| put(&mut d.allow_private, read::flag(v))),
+    of_record("on_conflict", |d, v| put(&mut d.terms.on_conflict, routing::on_conflict(v))),
+    of_record("owner", |d, v| put(&mut d.terms.owner, read::parsed(v, "an owner").map(Some))),
+    of_record("on_stop", |d, v| put(&mut d.leaving.on_stop, routing::parting(v))),
+    of_record("on_terminate", |d, v| put(&mut d.leaving.on_terminate, routing::parting(v))),
+    of_record("on_rebalance", |d, v| put(&mut d.leaving.on_rebalance, routing::parting(v))),
+    of_record("routing.set_identifier", |d, v| put(&mut d.routing.set_identifier, routing::set_identifier(v).map(Some))),
+    of_record("routing.multivalue", |d, v| put(&mut d.routing.multivalue, read::flag(v))),
+    of_record("routing.weight", |d, v| put(&mut d.routing.weight, routing::weight(v).map(Some))),
+    of_record("routing.region", |d, v| put(&mut d.routing.region, routing::region(v).map(Some))),
+    of_record("routing.failover", |d, v| put(&mut d.routing.failover, routing::failover(v).map(Some))),
+    of_record("routing.geo.continent", |d, v| put(&mut d.routing.continent, routing::continent(v).map(Some))),
+    of_record("routing.geo.country", |d, v| put(&mut d.routing.country, routing::country(v).map(Some))),
+    of_record("routing.geo.subdivision", |d, v| put(&mut d.routing.subdivision, routing::subdivision(v).map(Some))),
+    of_record("routing.health_check_id", |d, v| put(&mut d.routing.health_check_id, routing::health_check_id(v).map(Some))),
 ];
 
 const fn setting(path: &'static str, read: fn(&mut Settings, &Value) -> Reading<()>) -> Key<Settings> {

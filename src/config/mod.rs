@@ -10,6 +10,7 @@ mod keys;
 mod layers;
 mod overrides;
 mod read;
+mod routing;
 mod rules;
 
 use std::path::{Path, PathBuf};

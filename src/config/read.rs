@@ -64,7 +64,7 @@ pub(super) fn mismatch<T>(expected: &str, value: &Value) -> Reading<T> {
     Err(format!("expected {expected}, found {}", found(value)))
 }
 
-fn text<'a>(value: &'a Value, expected: &str) -> Reading<&'a str> {
+pub(super) fn text<'a>(value: &'a Value, expected: &str) -> Reading<&'a str> {
     match &value.kind {
         ValueKind::String(text) => Ok(text.trim()),
         _ => mismatch(expected, value),

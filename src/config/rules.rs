@@ -1,16 +1,15 @@
 //! From records as configured to rules: defaults filled in, and each name and type once.
 
-use std::collections::BTreeSet;
-
 use ::config::{Value, ValueKind};
 
 use super::fault::Faults;
 use super::keys::{Draft, RECORD, RECORDS};
 use super::layers::Layers;
 use super::read::ZoneText;
-use crate::desired::{Rule, ZoneChoice};
+use crate::desired::{OnConflict, Rule, ZoneChoice};
 use crate::dns::{Name, RecordType, Ttl};
 use crate::pattern::Pattern;
+use crate::plan::marker;
 use crate::source::Source;
 
 /// Follows a moved machine within a minute, and is what a resolver asks for again as often as that.
@@ -21,18 +20,45 @@ pub(super) fn rules(layers: &Layers, faults: &mut Faults) -> Vec<Rule> {
     let Some(ValueKind::Array(records)) = layers.get(RECORDS).map(|value| &value.kind) else {
         return Vec::new();
     };
-    let mut seen = BTreeSet::new();
-    let mut rules = Vec::with_capacity(records.len());
+    let mut rules: Vec<Rule> = Vec::with_capacity(records.len());
     for (i, record) in records.iter().enumerate() {
         let Some(rule) = rule(record, i, layers, faults) else { continue };
-        if seen.insert((rule.name.clone(), rule.rtype)) {
-            rules.push(rule);
-        } else {
-            let text = format!("expected each name and type once, found {} {} again", rule.name, rule.rtype);
-            faults.push(layers.fault(at(record, "name"), &path(i, "name"), text));
+        match rules.iter().find_map(|other| clash(&rule, other)) {
+            None => rules.push(rule),
+            Some(text) => faults.push(layers.fault(at(record, "name"), &path(i, "name"), text)),
         }
     }
     rules
+}
+
+/// Why two records can't both be kept.
+fn clash(rule: &Rule, other: &Rule) -> Option<String> {
+    let (name, rtype) = (&rule.name, rule.rtype);
+    if *name != other.name {
+        return None;
+    }
+    if rtype != other.rtype {
+        // Where none replaces the other, the second is refused and says why.
+        let alone = [rtype, other.rtype].contains(&RecordType::Cname);
+        let replaces = [rule, other].iter().any(|rule| rule.terms.on_conflict == OnConflict::Replace);
+        return (alone && replaces).then(|| {
+            format!(
+                "expected a CNAME alone at its name, found {} beside {rtype} at {name}, one to replace the other",
+                other.rtype
+            )
+        });
+    }
+    match (&rule.member, &other.member) {
+        (Some(a), Some(b)) if std::mem::discriminant(&a.policy) != std::mem::discriminant(&b.policy) => {
+            Some(format!("expected one policy for all members of {name} {rtype}, found two"))
+        }
+        (Some(a), Some(b)) if a.set_identifier != b.set_identifier => None,
+        (Some(a), Some(_)) => {
+            let id = &a.set_identifier;
+            Some(format!("expected each member once, found {name} {rtype} ({id}) again"))
+        }
+        _ => Some(format!("expected each name and type once, found {name} {rtype} again")),
+    }
 }
 
 fn rule(record: &Value, i: usize, layers: &Layers, faults: &mut Faults) -> Option<Rule> {
@@ -43,9 +69,11 @@ fn rule(record: &Value, i: usize, layers: &Layers, faults: &mut Faults) -> Optio
         faults.push(layers.fault(value, &path(i, key), text));
         whole = false;
     };
+    let mut readable = true;
     for key in RECORD {
         let Some(value) = table.get(key.path) else { continue };
         if let Err(text) = key.read(value, &mut draft) {
+            readable = false;
             fault(first(value), key.path, text);
         }
     }
@@ -76,6 +104,20 @@ fn rule(record: &Value, i: usize, layers: &Layers, faults: &mut Faults) -> Optio
         let text = format!("expected at most the number of sources, {}, found {needed}", sources.len());
         fault(at(record, "agree"), "agree", text);
     }
+    // What can't be read was told already.
+    let is_routed = readable && table.keys().any(|key| key.starts_with("routing."));
+    let member = match is_routed.then(|| draft.routing.member(rtype)).transpose() {
+        Ok(member) => member,
+        Err((key, text)) => {
+            fault(at(record, key), key, text);
+            None
+        }
+    };
+    if let (Some(Pattern::Plain(name)), Some(_)) = (&draft.name, &draft.terms.owner)
+        && let Err(error) = marker::name(name, rtype)
+    {
+        fault(at(record, "owner"), "owner", format!("its marker would have no name: {error}"));
+    }
     if !whole {
         return None;
     }
@@ -88,6 +130,9 @@ fn rule(record: &Value, i: usize, layers: &Layers, faults: &mut Faults) -> Optio
         zone,
         private: draft.private,
         allow_private: draft.allow_private,
+        terms: draft.terms,
+        member,
+        leaving: draft.leaving,
     })
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::desired::ZoneChoice;
-use crate::dns::{Name, RecordType, ZoneId};
+use crate::dns::{Failover, Name, Policy, RecordType, ZoneId};
 use crate::source::Source;
 
 /// A folder with a configuration file in it.
@@ -77,6 +77,16 @@ fn a_name_alone_is_enough() {
                 zone: Longest,
                 private: false,
                 allow_private: false,
+                terms: Terms {
+                    on_conflict: Refuse,
+                    owner: None,
+                },
+                member: None,
+                leaving: Leaving {
+                    on_stop: Keep,
+                    on_terminate: Keep,
+                    on_rebalance: Keep,
+                },
             },
         ],
         interval: 300s,
@@ -232,9 +242,15 @@ fn every_setting_of_a_record_has_a_variable() {
         ("ZONE", "example.com"),
         ("PRIVATE", "true"),
         ("ALLOW_PRIVATE", "true"),
+        ("ON_CONFLICT", "replace"),
+        ("OWNER", "me"),
+        ("ON_STOP", "withdraw"),
+        ("ON_TERMINATE", "withdraw"),
+        ("ON_REBALANCE", "withdraw"),
     ];
-    // The name, and what wants more than one source.
-    assert_eq!(values.len() + 2, keys::RECORD.len());
+    // The name, what wants more than one source, and what makes a member only together.
+    let routing = keys::RECORD.iter().filter(|key| key.path.starts_with("routing."));
+    assert_eq!(values.len() + 2 + routing.count(), keys::RECORD.len());
     let plain = bare(&named("a.example.com"), &Env::default()).unwrap();
     for (key, value) in values {
         let set = bare(&named("a.example.com"), &env([(&format!("PIN53_RECORD__{key}"), value)])).unwrap();
@@ -242,6 +258,99 @@ fn every_setting_of_a_record_has_a_variable() {
     }
     let both = bare(&named("a.example.com"), &env([("PIN53_RECORD__AGREE", "2")])).unwrap_err();
     insta::assert_snapshot!(both, @"PIN53_RECORD__AGREE: expected at most the number of sources, 1, found 2");
+}
+
+#[test]
+fn a_member_of_a_routed_set_has_an_identifier_and_one_policy() {
+    let record = |text: &str| file(&format!("[[record]]\nname = 'a.example.com'\n{text}"));
+    let member = |text: &str| record(text).unwrap().rules.swap_remove(0).member.unwrap();
+    let multivalue = member(
+        "type = 'A'\nrouting = { set_identifier = '{{ instance_id }}', multivalue = true, health_check_id = 'abc-1' }",
+    );
+    assert_eq!(multivalue.policy, Policy::Multivalue);
+    assert_eq!(multivalue.set_identifier.to_string(), "{{ instance_id }}");
+    assert_eq!(multivalue.health_check_id.as_deref(), Some("abc-1"));
+    assert_eq!(member("routing = { set_identifier = 'a', weight = 0 }").policy, Policy::Weighted(0));
+    assert_eq!(
+        member("routing = { set_identifier = 'a', region = 'eu-west-1' }").policy,
+        Policy::Latency { region: "eu-west-1".to_owned() }
+    );
+    assert_eq!(
+        member("[record.routing]\nset_identifier = 'a'\nfailover = 'primary'").policy,
+        Policy::Failover(Failover::Primary)
+    );
+    assert_eq!(
+        member("routing = { set_identifier = 'a', geo = { country = 'us', subdivision = 'ca' } }").policy,
+        Policy::Geolocation { continent: None, country: Some("US".into()), subdivision: Some("CA".into()) }
+    );
+    let given = env([("PIN53_RECORD__ROUTING__SET_IDENTIFIER", "a"), ("PIN53_RECORD__ROUTING__WEIGHT", "7")]);
+    let rule = bare(&named("a.example.com"), &given).unwrap().rules.swap_remove(0);
+    assert_eq!(rule.member.unwrap().policy, Policy::Weighted(7));
+
+    let faults = [
+        "routing = { set_identifier = 'a' }",
+        "routing = { set_identifier = 'a', weight = 1, region = 'eu-west-1' }",
+        "routing = { multivalue = true }\ntype = 'A'",
+        "routing = { multivalue = true, set_identifier = 'a' }",
+        "routing = { set_identifier = '{{ instance }}', weight = 1 }",
+        "routing = { set_identifier = '', weight = 1 }",
+        "routing = { set_identifier = 'a', weight = 256 }",
+        "routing = { set_identifier = 'a', region = 'Ireland' }",
+        "routing = { set_identifier = 'a', failover = 'first' }",
+        "routing = { set_identifier = 'a', geo = { country = 'US', continent = 'NA' } }",
+        "routing = { set_identifier = 'a', geo = { country = 'DE', subdivision = 'BY' } }",
+        "routing = { set_identifer = 'a', weight = 1 }",
+        "routing = 'multivalue'",
+        "owner = 'a=b'",
+        "on_conflict = 'overwrite'",
+        "on_stop = true",
+    ]
+    .map(|text| record(text).unwrap_err().replace("/etc/pin53/pin53.toml: record[0].", ""));
+    insta::assert_snapshot!(faults.join("\n"), @r#"
+    routing: expected exactly one of multivalue = true, weight, region, failover and geo, found none
+    routing: expected exactly one of multivalue = true, weight, region, failover and geo, found weight and region
+    routing.set_identifier: expected a text that tells this member from the others, like '{{ instance_id }}', found nothing
+    routing.multivalue: expected a record of type A or AAAA, found a CNAME, of which a name answers with one only
+    routing.set_identifier: expected instance_id, region, availability_zone, hostname or tags.KEY in braces, found 'instance'; the nearest is 'instance_id'
+    routing.set_identifier: expected a set identifier of 1 to 128 characters, found ''
+    routing.weight: expected a weight of 0 to 255, found 256
+    routing.region: expected a region like eu-west-1, found 'Ireland'
+    routing.failover: expected primary or secondary, found 'first'
+    routing.geo: expected a continent or a country, found both
+    routing.geo.subdivision: expected a subdivision of country US or UA, found one of another place
+    routing.set_identifer: expected a setting of pin53's, found 'set_identifer'; the nearest is 'set_identifier'
+    routing.set_identifier: expected a text that tells this member from the others, like '{{ instance_id }}', found nothing
+    routing: expected a table (routing = { ... }), found 'multivalue'
+    owner: expected an owner of 1 to 200 letters, digits and signs other than white space, '"', '\', ',' and '=', found 'a=b'
+    on_conflict: expected refuse or replace, found 'overwrite'
+    on_stop: expected keep or withdraw, found true
+    "#);
+}
+
+#[test]
+fn records_that_cannot_stand_beside_each_other_are_faults() {
+    let two = |a: &str, b: &str| {
+        file(&format!("[[record]]\nname = 'a.example.com'\n{a}\n[[record]]\nname = 'a.example.com'\n{b}\n"))
+    };
+    let member =
+        |id: &str, policy: &str| format!("type = 'A'\nrouting = {{ set_identifier = '{id}', {policy} }}");
+    assert!(two("type = 'A'", "type = 'AAAA'\non_conflict = 'replace'").is_ok());
+    assert!(two(&member("a", "weight = 1"), &member("b", "weight = 2")).is_ok());
+    let faults = [
+        two("type = 'A'", "type = 'CNAME'\non_conflict = 'replace'"),
+        two("type = 'A'", "type = 'A'"),
+        two("type = 'A'", &member("a", "weight = 1")),
+        two(&member("a", "weight = 1"), &member("b", "multivalue = true")),
+        two(&member("a", "weight = 1"), &member("a", "weight = 2")),
+    ]
+    .map(|two| two.unwrap_err().replace("/etc/pin53/pin53.toml: record[1].", ""));
+    insta::assert_snapshot!(faults.join("\n"), @"
+    name: expected a CNAME alone at its name, found A beside CNAME at a.example.com, one to replace the other
+    name: expected each name and type once, found a.example.com A again
+    name: expected each name and type once, found a.example.com A again
+    name: expected one policy for all members of a.example.com A, found two
+    name: expected each member once, found a.example.com A (a) again
+    ");
 }
 
 #[test]

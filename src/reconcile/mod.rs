@@ -5,6 +5,7 @@
 mod look;
 mod once;
 mod served;
+mod settle;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,15 +13,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::join_all;
 
-use crate::apply::{Applied, apply};
 use crate::audit::Auditor;
-use crate::aws::route53::{self, Age, Change, Client, Kind, LostAnswer, ZoneFinder};
+use crate::aws::route53::{self, Age, Client, Kind, ZoneFinder};
 use crate::causes::with_causes;
 use crate::desired::{Rule, Wish};
 use crate::dns::{RecordKey, RecordSet, RecordType, ZoneId};
 use crate::pattern::Unrendered;
-use crate::plan::{Current, Plan, diff};
-use crate::report::{Class, Entry, Failure, Outcome, Round, Values};
+use crate::report::{Class, Entry, Failure, Outcome, Round};
 use crate::source::Sources;
 use crate::state::State;
 
@@ -273,198 +272,6 @@ impl Reconciler {
         settled
     }
 
-    /// Brings some records of one zone to where they should be.
-    async fn settle<'a>(
-        &self,
-        zone: &ZoneId,
-        mut items: Vec<Item<'a>>,
-        mut reading: Reading,
-    ) -> Vec<Settled<'a>> {
-        let mut settled = Vec::new();
-        for _ in 0..RACES {
-            let current = self.read(zone, &mut items, reading, &mut settled).await;
-            let mut batch: Vec<(Item<'a>, Vec<Change>)> = Vec::new();
-            for item in std::mem::take(&mut items) {
-                match diff(&item.wish, &current) {
-                    Plan::Nothing => settled.push(self.unchanged(item, &current)),
-                    Plan::Refused(why) => {
-                        let entry = refused(&item.wish.name, item.wish.rtype, why);
-                        settled.push(Settled { item, entry, doubt: false });
-                    }
-                    Plan::Changes(changes) if self.mode == Mode::Say => {
-                        settled.push(item.changed(Outcome::WouldChange, before(&changes), None));
-                    }
-                    Plan::Changes(changes) => batch.push((item, changes)),
-                }
-            }
-            if batch.is_empty() {
-                return settled;
-            }
-            let changes: Vec<Change> = batch.iter().flat_map(|(_, changes)| changes).cloned().collect();
-            for (item, _) in &batch {
-                self.progress().insert(item.index, Stage::Sent(item.wish.key()));
-            }
-            match apply(&self.client, zone, &changes).await {
-                Applied::Accepted(info) => {
-                    for (item, changes) in batch {
-                        self.confirm(&item.wish, Some(&item.wish));
-                        let index = item.index;
-                        let done = item.changed(Outcome::Changed, before(&changes), Some(info.id.clone()));
-                        self.progress().insert(index, Stage::Settled(Box::new(done.entry.clone())));
-                        settled.push(done);
-                    }
-                    return settled;
-                }
-                Applied::LostRace(error) => {
-                    tracing::debug!(%error, "somebody else was faster: reading again");
-                    reading = Reading::Fresh;
-                    items = batch.into_iter().map(|(item, _)| item).collect();
-                }
-                // One bad record stops no other: the batch is tried in halves.
-                Applied::Refused(error) if batch.len() > 1 => {
-                    tracing::debug!(%error, records = batch.len(), "batch refused: trying it in parts");
-                    let mut first: Vec<_> = batch.into_iter().map(|(item, _)| item).collect();
-                    let second = first.split_off(first.len() / 2);
-                    for half in [first, second] {
-                        settled.extend(Box::pin(self.settle(zone, half, Reading::Fresh)).await);
-                    }
-                    return settled;
-                }
-                Applied::Lost(lost) => {
-                    settled.extend(self.look_again(zone, batch, &lost).await);
-                    return settled;
-                }
-                Applied::Refused(error) => {
-                    return self.fail(settled, batch, &Failure::of(&route53::Error::Service(error)));
-                }
-                Applied::Failed(error) => return self.fail(settled, batch, &Failure::of(&error)),
-                Applied::Unsent(error) => {
-                    let reason = with_causes(&error);
-                    let failure = Failure::because(Outcome::Failed, Class::Other, reason);
-                    return self.fail(settled, batch, &failure);
-                }
-            }
-        }
-        let reason = format!("somebody else changed it {RACES} times while it was being changed");
-        let failure = Failure::because(Outcome::Failed, Class::TryAgain, reason);
-        settled.extend(items.into_iter().map(|item| item.failed(&failure)));
-        settled
-    }
-
-    /// What stands where the items belong. Those for which that can't be read are settled.
-    async fn read<'a>(
-        &self,
-        zone: &ZoneId,
-        items: &mut Vec<Item<'a>>,
-        reading: Reading,
-        settled: &mut Vec<Settled<'a>>,
-    ) -> Current {
-        let mut sets = Vec::new();
-        let mut waiting = std::mem::take(items).into_iter();
-        while let Some(item) = waiting.next() {
-            let known = match reading {
-                Reading::Fresh | Reading::Served => None,
-                Reading::Remembered => self.confirmed().get(&item.wish.key()).cloned(),
-            };
-            // Whoever waits for a rate that is spent doesn't spend more of it on reading once more.
-            let put_off = self.put_off().remove(&item.wish.key());
-            if let Some(read) = put_off {
-                sets.extend(read);
-                items.push(item);
-                continue;
-            }
-            if let Some(set) = known {
-                sets.push(set);
-                items.push(item);
-                continue;
-            }
-            match self.client.occupant(zone, &item.wish.name, item.wish.rtype).await {
-                Ok(set) => {
-                    sets.extend(set);
-                    items.push(item);
-                }
-                Err(error) => {
-                    let failure = Failure::of(&error);
-                    settled.push(item.failed(&failure));
-                    if concerns_all(&error) {
-                        settled.extend(waiting.by_ref().map(|item| item.failed(&failure)));
-                    }
-                }
-            }
-        }
-        // Rules for one name may have read the same set.
-        sets.sort_by_key(RecordSet::key);
-        sets.dedup();
-        sets.into_iter().collect()
-    }
-
-    /// Finds out what became of a batch whose answer was lost.
-    async fn look_again<'a>(
-        &self,
-        zone: &ZoneId,
-        batch: Vec<(Item<'a>, Vec<Change>)>,
-        lost: &LostAnswer,
-    ) -> Vec<Settled<'a>> {
-        let lost = format!("the answer to the change was lost: {}", with_causes(lost));
-        let mut settled = Vec::with_capacity(batch.len());
-        // What keeps one record from being read keeps the others too.
-        let mut blind = None;
-        for (item, changes) in batch {
-            let reason = match &blind {
-                Some(reason) => String::clone(reason),
-                None => match self.client.occupant(zone, &item.wish.name, item.wish.rtype).await {
-                    Ok(Some(set)) if set.is_equivalent(&item.wish) => {
-                        self.confirm(&item.wish, Some(&set));
-                        settled.push(item.changed(Outcome::Changed, before(&changes), None));
-                        continue;
-                    }
-                    Ok(_) => format!("{lost}; the record is not as wanted yet"),
-                    Err(error) => {
-                        let reason =
-                            format!("{lost}; looking what became of it failed: {}", with_causes(&error));
-                        blind = concerns_all(&error).then(|| reason.clone());
-                        reason
-                    }
-                },
-            };
-            self.confirm(&item.wish, None);
-            settled.push(item.failed(&Failure::because(Outcome::Unconfirmed, Class::TryAgain, reason)));
-        }
-        settled
-    }
-
-    fn fail<'a>(
-        &self,
-        mut settled: Vec<Settled<'a>>,
-        batch: Vec<(Item<'a>, Vec<Change>)>,
-        failure: &Failure,
-    ) -> Vec<Settled<'a>> {
-        for (item, changes) in batch {
-            self.confirm(&item.wish, None);
-            if failure.trouble.is_some() {
-                let deleted = changes.into_iter().filter_map(|change| match change {
-                    Change::Delete(set) => Some(set),
-                    Change::Create(_) => None,
-                });
-                self.put_off().insert(item.wish.key(), deleted.collect());
-            }
-            settled.push(item.failed(failure));
-        }
-        settled
-    }
-
-    fn unchanged<'a>(&self, item: Item<'a>, current: &Current) -> Settled<'a> {
-        let set = current.at(&item.wish.name).iter().find(|set| set.rtype == item.wish.rtype);
-        self.confirm(&item.wish, set);
-        let values = set.and_then(Values::of).or_else(|| Values::of(&item.wish));
-        let entry = Entry {
-            before: values.clone(),
-            after: values,
-            ..blank(&item.wish.name, item.wish.rtype, Outcome::Unchanged, Class::Fine)
-        };
-        Settled { item, entry, doubt: false }
-    }
-
     fn confirm(&self, wish: &RecordSet, set: Option<&RecordSet>) {
         match set {
             Some(set) => self.confirmed().insert(wish.key(), set.clone()),
@@ -502,21 +309,6 @@ impl<'a> Item<'a> {
         };
         Settled { item: self, entry, doubt }
     }
-
-    fn changed(self, outcome: Outcome, before: Option<Values>, change_id: Option<String>) -> Settled<'a> {
-        let after = Values::of(&self.wish);
-        let blank = blank(&self.wish.name, self.wish.rtype, outcome, Class::Fine);
-        let entry = Entry { before, after, change_id, ..blank };
-        Settled { item: self, entry, doubt: false }
-    }
-}
-
-/// What a plan takes away.
-fn before(changes: &[Change]) -> Option<Values> {
-    changes.iter().find_map(|change| match change {
-        Change::Delete(set) => Values::of(set),
-        Change::Create(_) => None,
-    })
 }
 
 /// Whether what failed would fail for every other record too, after as long a wait.

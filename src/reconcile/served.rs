@@ -83,7 +83,8 @@ impl Reconciler {
     /// The zone and the set of an item for which DNS can tell: it is public, and was last seen or written as a
     /// simple set, as it is wanted. Over DNS an alias or a member of a routed set looks the same.
     fn auditable(&self, item: &Item<'_>) -> Option<(ZoneId, RecordSet)> {
-        if item.rule.private {
+        // A marker is looked at with its record, in one reading.
+        if item.rule.private || item.rule.terms.owner.is_some() {
             return None;
         }
         let zone = self.client.known_zone(&item.wish.name, &item.rule.zone, item.rule.private)?.id;

@@ -8,7 +8,7 @@ use crate::aws::credentials;
 use crate::aws::locator::LocateError;
 use crate::aws::route53::{self, Kind};
 use crate::causes::with_causes;
-use crate::dns::{RecordSet, RecordType, Ttl};
+use crate::dns::{RecordSet, RecordType, Target, Ttl};
 use crate::transport;
 
 pub use json::json;
@@ -84,8 +84,8 @@ impl Values {
     /// Those of a set that has some.
     #[must_use]
     pub fn of(set: &RecordSet) -> Option<Self> {
-        let (ttl, values) = set.as_simple()?;
-        Some(Self { ttl, values: values.iter().map(|value| without_dot(set.rtype, value)).collect() })
+        let Target::Values { ttl, values } = &set.target else { return None };
+        Some(Self { ttl: *ttl, values: values.iter().map(|value| without_dot(set.rtype, value)).collect() })
     }
 }
 

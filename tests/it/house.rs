@@ -14,7 +14,7 @@ use pin53::aws::route53::{self, Client};
 use pin53::aws::shared::Shared;
 use pin53::aws::sts::Role;
 use pin53::clock::{Clock, ServerClock, SteadyClock, Timestamp};
-use pin53::desired::{Rule, ZoneChoice};
+use pin53::desired::{Leaving, Rule, Terms, ZoneChoice};
 use pin53::dns::{Name, RecordSet, RecordType, Ttl};
 use pin53::env::Env;
 use pin53::imds::{self, Imds};
@@ -97,6 +97,9 @@ pub(crate) fn cname(at: &str) -> Rule {
         zone: ZoneChoice::Longest,
         private: false,
         allow_private: false,
+        terms: Terms::default(),
+        member: None,
+        leaving: Leaving::default(),
     }
 }
 

@@ -13,6 +13,7 @@ mod fuzz;
 mod house;
 mod names;
 mod once;
+mod records;
 mod renewal;
 mod sources;
 mod worlds;

@@ -20,7 +20,7 @@ use crate::aws::credentials::{self, Chain};
 use crate::aws::endpoint::Endpoint;
 use crate::aws::locator::{LocateError, Locator};
 use crate::clock::{Authority, Clock, ServerClock, Timestamp};
-use crate::dns::{Name, RecordSet, RecordType, ZoneId};
+use crate::dns::{Name, RecordKey, RecordSet, RecordType, ZoneId};
 use crate::secret::Credentials;
 use crate::sign::{self, aws3, sigv4};
 use crate::state::State;
@@ -43,6 +43,11 @@ const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A service that asks for more than this is not meant seriously.
 const LONGEST_QUIET: Duration = Duration::from_secs(15 * 60);
+
+/// Record sets on a page of those at one name: all there are as a rule, and little of what comes behind.
+const PAGE: usize = 100;
+/// A name has a hundred sets of each type at most.
+const MOST_PAGES: usize = 30;
 
 /// Why a call gave nothing.
 #[derive(Debug, thiserror::Error)]
@@ -227,33 +232,45 @@ impl Client {
         let _ = self.changes.pending.subscribe().wait_for(|pending| *pending == 0).await;
     }
 
-    /// The record set that stands in the way of, or is, the one of `name` and `rtype`: at most one is read.
+    /// The record set that stands in the way of, or is, the one of `key`: at most one is read.
     ///
-    /// A CNAME stands alone at its name, so for one the first set of any type is asked for: either it
-    /// is the CNAME or it is what keeps it out.
+    /// A CNAME stands alone at its name, so for a simple one the first set of any type is asked for: either
+    /// it is the CNAME or it is what keeps it out.
     ///
     /// # Errors
     /// When that could not be read.
-    pub async fn occupant(
-        &self,
-        zone: &ZoneId,
-        name: &Name,
-        rtype: RecordType,
-    ) -> Result<Option<RecordSet>, Error> {
-        let mut path =
-            format!("/2013-04-01/hostedzone/{zone}/rrset?maxitems=1&name={}", query_text(&name.to_route53()));
-        if rtype != RecordType::Cname {
-            path.push_str("&type=");
-            path.push_str(rtype.as_str());
-        }
-        // What stands elsewhere is of no interest, and need not be understood.
-        let first = |body: &[u8]| match response::record_page(body) {
-            Ok(page) => Ok(Ok(page.sets.into_iter().next().filter(|set| set.name == *name))),
-            Err(xml::Error::Strange { name: other, .. }) if other != *name => Ok(Ok(None)),
+    pub async fn occupant(&self, zone: &ZoneId, key: &RecordKey) -> Result<Option<RecordSet>, Error> {
+        let is_alone = key.rtype == RecordType::Cname && key.set_identifier.is_none();
+        let path = sets_from(zone, 1, &key.name, (!is_alone).then_some(key));
+        let first = |body: &[u8]| match response::name_page(body, &key.name) {
+            Ok(page) => Ok(Ok(page.sets.into_iter().next())),
             Err(xml::Error::Strange { rtype, .. }) => Ok(Err(Error::StrangeType(rtype))),
             Err(error) => Err(error),
         };
         self.get(&path, first).await?
+    }
+
+    /// Every record set that stands at `name`: a page of them as a rule, however many others the zone has.
+    ///
+    /// # Errors
+    /// When they could not all be read.
+    pub async fn sets_at(&self, zone: &ZoneId, name: &Name) -> Result<Vec<RecordSet>, Error> {
+        let (mut sets, mut next): (Vec<RecordSet>, Option<RecordKey>) = (Vec::new(), None);
+        for _ in 0..MOST_PAGES {
+            let path = sets_from(zone, PAGE, name, next.as_ref());
+            let read = |body: &[u8]| match response::name_page(body, name) {
+                Ok(page) => Ok(Ok(page)),
+                Err(xml::Error::Strange { rtype, .. }) => Ok(Err(Error::StrangeType(rtype))),
+                Err(error) => Err(error),
+            };
+            let page = self.get(&path, read).await??;
+            sets.extend(page.sets);
+            next = page.next;
+            if next.is_none() {
+                return Ok(sets);
+            }
+        }
+        Err(Error::Unreadable(xml::Error::Malformed(format!("a list of record sets at {name} without end"))))
     }
 
     /// Sends a change batch, once for each time that the service refuses it for now.
@@ -510,6 +527,21 @@ impl Client {
             self.state.set_refuses_aws3_https(&endpoint.url);
         }
     }
+}
+
+/// The list of a zone's record sets from a name on, or from this very one.
+fn sets_from(zone: &ZoneId, most: usize, name: &Name, key: Option<&RecordKey>) -> String {
+    let name = query_text(&name.to_route53());
+    let mut path = format!("/2013-04-01/hostedzone/{zone}/rrset?maxitems={most}&name={name}");
+    if let Some(key) = key {
+        path.push_str("&type=");
+        path.push_str(key.rtype.as_str());
+        if let Some(identifier) = &key.set_identifier {
+            path.push_str("&identifier=");
+            path.push_str(&query_text(identifier));
+        }
+    }
+    path
 }
 
 /// Whether a refusal of this kind comes only after the signature was found good.

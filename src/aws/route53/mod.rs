@@ -10,7 +10,9 @@ mod zones;
 pub use client::{Client, Error, LostAnswer, PATIENCE, Parts, TRANSPORT};
 pub use error::{Kind, ServiceError};
 pub use request::{Change, RenderError, render};
-pub use response::{ChangeInfo, RecordPage, ZonePage, change_info, record_page, zone_page};
+pub use response::{
+    ChangeInfo, NamePage, RecordPage, ZonePage, change_info, name_page, record_page, zone_page,
+};
 pub(super) use xml::Cursor;
 pub use xml::Error as XmlError;
 pub use zones::{Age, Found, ZoneChoice, ZoneFinder};

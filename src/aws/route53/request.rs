@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::response::record_set;
 use super::xml::{self, Cursor};
-use crate::dns::RecordSet;
+use crate::dns::{Failover, Policy, RecordSet, Target};
 use crate::template;
 
 /// What the zone's change history shows.
@@ -24,7 +24,9 @@ pub enum Change {
 /// A batch can't be put into words.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    #[error("a change of {0} can't be rendered: only sets of values without routing can")]
+    #[error(
+        "a change of {0} can't be rendered: it is routed by a policy that isn't written, or a traffic policy's"
+    )]
     Form(String),
     #[error("the change batch can't be rendered")]
     Template(#[source] template::Error),
@@ -49,13 +51,31 @@ struct Batch<'a> {
     changes: Vec<Item<'a>>,
 }
 
+/// One change as the template wants it: what a set doesn't have is none.
 #[derive(Serialize)]
 struct Item<'a> {
     action: &'static str,
     name: String,
     r#type: &'static str,
-    ttl: u32,
+    set_identifier: Option<&'a str>,
+    /// In words: a number that is 0 would be none.
+    weight: Option<String>,
+    region: Option<&'a str>,
+    geolocation: Option<Vec<(&'static str, &'a str)>>,
+    failover: Option<&'static str>,
+    multivalue: bool,
+    ttl: Option<u32>,
     values: &'a [String],
+    alias: Option<Alias<'a>>,
+    health_check_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Alias<'a> {
+    zone: &'a str,
+    name: String,
+    /// `true` or `false`.
+    evaluate_health: String,
 }
 
 /// The body that asks for `changes`, in their order, proven by reading it back.
@@ -63,22 +83,7 @@ struct Item<'a> {
 /// # Errors
 /// When a set is of a form that isn't written, or the rendering doesn't say what was meant.
 pub fn render(changes: &[Change]) -> Result<String, RenderError> {
-    let mut items = Vec::with_capacity(changes.len());
-    for change in changes {
-        let set = change.record_set();
-        let (ttl, values) = set.as_simple().ok_or_else(|| RenderError::Form(set.key().to_string()))?;
-        let action = match change {
-            Change::Delete(_) => "DELETE",
-            Change::Create(_) => "CREATE",
-        };
-        items.push(Item {
-            action,
-            name: set.name.to_route53(),
-            r#type: set.rtype.as_str(),
-            ttl: ttl.seconds(),
-            values,
-        });
-    }
+    let items = changes.iter().map(item).collect::<Result<Vec<_>, _>>()?;
     let batch = Batch { comment: COMMENT, changes: items };
     let body = template::CHANGE_RESOURCE_RECORD_SETS.render(batch).map_err(RenderError::Template)?;
     if read(body.as_bytes()).map_err(RenderError::ReadBack)? == changes {
@@ -86,6 +91,54 @@ pub fn render(changes: &[Change]) -> Result<String, RenderError> {
     } else {
         Err(RenderError::Differs)
     }
+}
+
+fn item(change: &Change) -> Result<Item<'_>, RenderError> {
+    let set = change.record_set();
+    let strange = || RenderError::Form(set.key().to_string());
+    let mut item = Item {
+        action: match change {
+            Change::Delete(_) => "DELETE",
+            Change::Create(_) => "CREATE",
+        },
+        name: set.name.to_route53(),
+        r#type: set.rtype.as_str(),
+        set_identifier: None,
+        weight: None,
+        region: None,
+        geolocation: None,
+        failover: None,
+        multivalue: false,
+        ttl: None,
+        values: &[],
+        alias: None,
+        health_check_id: set.health_check_id.as_deref(),
+    };
+    match &set.target {
+        Target::Values { ttl, values } => (item.ttl, item.values) = (Some(ttl.seconds()), values),
+        Target::Alias { zone_id, name, evaluate_health } => {
+            let (zone, name) = (zone_id.as_str(), name.to_route53());
+            item.alias = Some(Alias { zone, name, evaluate_health: evaluate_health.to_string() });
+        }
+        Target::TrafficPolicy(_) => return Err(strange()),
+    }
+    let Some(routing) = &set.routing else { return Ok(item) };
+    item.set_identifier = Some(&routing.set_identifier);
+    match &routing.policy {
+        Policy::Weighted(weight) => item.weight = Some(weight.to_string()),
+        Policy::Latency { region } => item.region = Some(region),
+        Policy::Failover(Failover::Primary) => item.failover = Some("PRIMARY"),
+        Policy::Failover(Failover::Secondary) => item.failover = Some("SECONDARY"),
+        Policy::Geolocation { continent, country, subdivision } => {
+            let codes =
+                [("ContinentCode", continent), ("CountryCode", country), ("SubdivisionCode", subdivision)];
+            let given = codes.into_iter().filter_map(|(element, code)| Some((element, code.as_deref()?)));
+            item.geolocation = Some(given.collect());
+        }
+        Policy::Multivalue => item.multivalue = true,
+        Policy::Other(_) => return Err(strange()),
+    }
+    Ok(item)
 }
 
 fn read(body: &[u8]) -> Result<Vec<Change>, xml::Error> {
@@ -129,7 +182,7 @@ fn read_change(cursor: &mut Cursor<'_>) -> Result<Change, xml::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dns::{Name, RecordType, Ttl};
+    use crate::dns::{Name, RecordType, Routing, Ttl, ZoneId};
     use proptest::prelude::*;
 
     fn set(name: &str, values: &[&str]) -> RecordSet {
@@ -179,6 +232,87 @@ mod tests {
           </ChangeBatch>
         </ChangeResourceRecordSetsRequest>
         "#);
+    }
+
+    #[test]
+    fn a_member_of_a_routed_set_and_an_alias_are_written_in_the_order_of_the_schema() {
+        let routing = Routing {
+            set_identifier: "i-0 & more".to_owned(),
+            policy: Policy::Geolocation {
+                continent: None,
+                country: Some("US".to_owned()),
+                subdivision: Some("CA".to_owned()),
+            },
+        };
+        let member = RecordSet {
+            rtype: RecordType::A,
+            routing: Some(routing),
+            health_check_id: Some("abc".to_owned()),
+            ..set("a.example.com", &["198.51.100.7"])
+        };
+        let alias = RecordSet {
+            rtype: RecordType::A,
+            target: Target::Alias {
+                zone_id: ZoneId::parse("Z2").unwrap(),
+                name: Name::parse("lb.example.net").unwrap(),
+                evaluate_health: true,
+            },
+            ..set("b.example.com", &[])
+        };
+        let body = render(&[Change::Create(member), Change::Delete(alias)]).unwrap();
+        let elements: Vec<&str> =
+            body.lines().map(str::trim).filter(|line| !line.starts_with("</")).collect();
+        insta::assert_snapshot!(elements[5..].join("\n"), @"
+        <Change>
+        <Action>CREATE</Action>
+        <ResourceRecordSet>
+        <Name>a.example.com.</Name>
+        <Type>A</Type>
+        <SetIdentifier>i-0 &amp; more</SetIdentifier>
+        <GeoLocation>
+        <CountryCode>US</CountryCode>
+        <SubdivisionCode>CA</SubdivisionCode>
+        <TTL>60</TTL>
+        <ResourceRecords>
+        <ResourceRecord><Value>198.51.100.7</Value></ResourceRecord>
+        <HealthCheckId>abc</HealthCheckId>
+        <Change>
+        <Action>DELETE</Action>
+        <ResourceRecordSet>
+        <Name>b.example.com.</Name>
+        <Type>A</Type>
+        <AliasTarget>
+        <HostedZoneId>Z2</HostedZoneId>
+        <DNSName>lb.example.net.</DNSName>
+        <EvaluateTargetHealth>true</EvaluateTargetHealth>
+        ");
+    }
+
+    #[test]
+    fn every_policy_is_read_back_as_it_was_written() {
+        let place = |continent: Option<&str>, country: Option<&str>| Policy::Geolocation {
+            continent: continent.map(str::to_owned),
+            country: country.map(str::to_owned),
+            subdivision: None,
+        };
+        for policy in [
+            Policy::Weighted(0),
+            Policy::Weighted(255),
+            Policy::Latency { region: "eu-west-1".to_owned() },
+            Policy::Failover(Failover::Primary),
+            Policy::Failover(Failover::Secondary),
+            place(Some("EU"), None),
+            place(None, Some("*")),
+            Policy::Multivalue,
+        ] {
+            let routing = Some(Routing { set_identifier: "m".to_owned(), policy });
+            let member = RecordSet { routing, ..set("a.example.com", &["x.example.net"]) };
+            assert!(render(&[Change::Create(member.clone())]).is_ok(), "{member:?}");
+        }
+        let routing =
+            Routing { set_identifier: "m".to_owned(), policy: Policy::Other("CidrRoutingConfig".to_owned()) };
+        let strange = RecordSet { routing: Some(routing), ..set("a.example.com", &["x.example.net"]) };
+        assert!(matches!(render(&[Change::Delete(strange)]), Err(RenderError::Form(_))));
     }
 
     proptest! {

@@ -4,7 +4,9 @@
 
 use super::xml::{Cursor, Error};
 use crate::clock::Timestamp;
-use crate::dns::{Failover, Name, Policy, RecordSet, RecordType, Routing, Target, Ttl, Zone, ZoneId};
+use crate::dns::{
+    Failover, Name, Policy, RecordKey, RecordSet, RecordType, Routing, Target, Ttl, Zone, ZoneId,
+};
 
 /// A page of hosted zones.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -120,6 +122,55 @@ pub fn record_page(body: &[u8]) -> Result<RecordPage, Error> {
         }
     }
     if listed { Ok(page) } else { Err(Error::Missing("ResourceRecordSets")) }
+}
+
+/// The sets of one name on a page that begins with it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct NamePage {
+    pub sets: Vec<RecordSet>,
+    /// Where the next page begins, if it begins with more of them.
+    pub next: Option<RecordKey>,
+}
+
+/// Reads the answer to ListResourceRecordSets as far as it is about `name`. What stands elsewhere need not
+/// be understood.
+///
+/// # Errors
+/// When it is no such answer, or a cut one, or a set at that name is of a type that isn't known.
+pub fn name_page(body: &[u8], name: &Name) -> Result<NamePage, Error> {
+    let mut cursor = Cursor::within(body, "ListResourceRecordSetsResponse")?;
+    let mut page = NamePage::default();
+    let (mut listed, mut next_name, mut next_type, mut next_identifier) = (false, None, None, None);
+    while let Some(element) = cursor.child()? {
+        match element.as_str() {
+            "ResourceRecordSets" => {
+                listed = true;
+                while cursor.child()?.is_some() {
+                    match record_set(&mut cursor) {
+                        Ok(set) if set.name == *name => page.sets.push(set),
+                        Ok(_) => {}
+                        Err(Error::Strange { name: other, .. }) if other != *name => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+            "NextRecordName" => next_name = Some(cursor.parse::<Name>("NextRecordName")?),
+            "NextRecordType" => next_type = cursor.text()?.trim().parse::<RecordType>().ok(),
+            "NextRecordIdentifier" => next_identifier = Some(cursor.text()?),
+            _ => cursor.skip()?,
+        }
+    }
+    if !listed {
+        return Err(Error::Missing("ResourceRecordSets"));
+    }
+    page.next = match next_name.filter(|next| next == name) {
+        None => None,
+        Some(name) => {
+            let rtype = next_type.ok_or(Error::Missing("NextRecordType"))?;
+            Some(RecordKey { name, rtype, set_identifier: next_identifier })
+        }
+    };
+    Ok(page)
 }
 
 /// Reads the element ResourceRecordSet that the cursor is in.

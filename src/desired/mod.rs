@@ -2,10 +2,14 @@
 //!
 //! Here stands what may be published at all. Whether it fits what is there already is `plan`'s.
 
+mod terms;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use crate::aws::route53::ZoneChoice;
-use crate::dns::{Name, RecordKey, RecordSet, RecordType, Ttl, Value};
+pub use terms::{Leaving, Member, OnConflict, Owner, OwnerError, Parting, SetIdentifier, Terms};
+
+use crate::dns::{Name, Policy, RecordKey, RecordSet, RecordType, Routing, Ttl, Value};
 use crate::pattern::{Facts, Item, Pattern, Unrendered};
 use crate::source::{Observation, Source};
 
@@ -24,6 +28,10 @@ pub struct Rule {
     pub private: bool,
     /// Publish addresses that aren't reachable from everywhere in a public zone too.
     pub allow_private: bool,
+    pub terms: Terms,
+    /// The record is a member of a routed set.
+    pub member: Option<Member>,
+    pub leaving: Leaving,
 }
 
 /// What a rule wants at this moment.
@@ -39,7 +47,7 @@ pub enum Wish {
 impl Rule {
     /// The items of the metadata that its texts are made of.
     pub fn items(&self) -> impl Iterator<Item = &Item> {
-        self.name.items()
+        self.name.items().chain(self.member.iter().flat_map(|member| member.set_identifier.items()))
     }
 
     /// Which record it is for, given what the metadata says.
@@ -52,7 +60,11 @@ impl Rule {
             ZoneChoice::Named(zone) if !name.is_within(zone) => {
                 Err(Unrendered::Unfit(format!("{name} doesn't lie in the zone {zone}")))
             }
-            _ => Ok(RecordKey::simple(name, self.rtype)),
+            _ => {
+                let routing = self.member.as_ref().map(|member| member.routing(facts)).transpose()?;
+                let set_identifier = routing.map(|routing| routing.set_identifier);
+                Ok(RecordKey { name, rtype: self.rtype, set_identifier })
+            }
         }
     }
 
@@ -66,8 +78,20 @@ impl Rule {
         if let Some(fault) = values.iter().find_map(|value| self.fault_of(&key.name, value)) {
             return Wish::Implausible(fault);
         }
-        let values = values.iter().map(ToString::to_string).collect();
-        Wish::Present(RecordSet::simple(key.name.clone(), key.rtype, self.ttl, values))
+        let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+        let count = values.len();
+        let mut wish = RecordSet::simple(key.name.clone(), key.rtype, self.ttl, values);
+        if let (Some(member), Some(set_identifier)) = (&self.member, &key.set_identifier) {
+            if count > 1 && matches!(member.policy, Policy::Weighted(_) | Policy::Latency { .. }) {
+                return Wish::Implausible(format!(
+                    "a member of a weighted or latency set holds one value, and the sources say {count}"
+                ));
+            }
+            wish.routing =
+                Some(Routing { set_identifier: set_identifier.clone(), policy: member.policy.clone() });
+            wish.health_check_id.clone_from(&member.health_check_id);
+        }
+        Wish::Present(wish)
     }
 
     fn fault_of(&self, own: &Name, value: &Value) -> Option<String> {
@@ -165,6 +189,9 @@ mod tests {
             zone: ZoneChoice::Longest,
             private: false,
             allow_private: false,
+            terms: Terms::default(),
+            member: None,
+            leaving: Leaving::default(),
         }
     }
 

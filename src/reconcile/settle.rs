@@ -1,0 +1,379 @@
+//! One zone's records: read, planned, changed in batches, and what came of each.
+
+use std::collections::BTreeMap;
+
+use crate::apply::{Applied, apply};
+use crate::aws::route53::{self, Change, LostAnswer, ServiceError};
+use crate::causes::with_causes;
+use crate::dns::{Name, RecordKey, RecordSet, Target, ZoneId};
+use crate::plan::{Current, Plan, diff};
+use crate::report::{Class, Entry, Failure, Outcome, Values};
+
+use super::{Item, Mode, RACES, Reading, Reconciler, Settled, Stage, blank, concerns_all, refused};
+
+/// Records in all of a batch (Developer Guide, DNSLimitations), an alias being one,
+const MOST_RECORDS: usize = 1_000;
+/// and characters of all their values.
+const MOST_CHARACTERS: usize = 32_000;
+/// What a plan wants to know more about is asked for so often: the name, then what marks it.
+const MOST_LOOKS: usize = 4;
+
+/// A record that is to be changed, and how.
+pub(super) struct Planned<'a> {
+    item: Item<'a>,
+    changes: Vec<Change>,
+    /// What was there.
+    before: Option<Values>,
+}
+
+/// What became of a part of a batch.
+struct Sent<'a> {
+    settled: Vec<Settled<'a>>,
+    /// Somebody else was faster.
+    lost: Vec<Item<'a>>,
+}
+
+impl Reconciler {
+    /// Brings some records of one zone to where they should be.
+    pub(super) async fn settle<'a>(
+        &self,
+        zone: &ZoneId,
+        mut items: Vec<Item<'a>>,
+        mut reading: Reading,
+    ) -> Vec<Settled<'a>> {
+        let mut settled = Vec::new();
+        for _ in 0..RACES {
+            let current = self.read(zone, &mut items, reading, &mut settled).await;
+            let mut planned = Vec::new();
+            for item in std::mem::take(&mut items) {
+                planned.extend(self.plan(zone, item, &current, &mut settled).await);
+            }
+            for batch in batches(planned) {
+                let sent = self.send(zone, batch).await;
+                settled.extend(sent.settled);
+                items.extend(sent.lost);
+            }
+            if items.is_empty() {
+                return settled;
+            }
+            reading = Reading::Fresh;
+        }
+        let reason = format!("somebody else changed it {RACES} times while it was being changed");
+        let failure = Failure::because(Outcome::Failed, Class::TryAgain, reason);
+        settled.extend(items.into_iter().map(|item| item.failed(&failure)));
+        settled
+    }
+
+    /// What stands where the items belong. Those for which that can't be read are settled.
+    async fn read<'a>(
+        &self,
+        zone: &ZoneId,
+        items: &mut Vec<Item<'a>>,
+        reading: Reading,
+        settled: &mut Vec<Settled<'a>>,
+    ) -> Current {
+        let mut sets = Vec::new();
+        let mut waiting = std::mem::take(items).into_iter();
+        while let Some(item) = waiting.next() {
+            // With an owner, more than the record has to be known: the plan says what.
+            if item.rule.terms.owner.is_some() {
+                items.push(item);
+                continue;
+            }
+            let known = match reading {
+                Reading::Fresh | Reading::Served => None,
+                Reading::Remembered => self.confirmed().get(&item.wish.key()).cloned(),
+            };
+            // Whoever waits for a rate that is spent doesn't spend more of it on reading once more.
+            let put_off = self.put_off().remove(&item.wish.key());
+            if let Some(read) = put_off {
+                sets.extend(read);
+                items.push(item);
+                continue;
+            }
+            if let Some(set) = known {
+                sets.push(set);
+                items.push(item);
+                continue;
+            }
+            match self.client.occupant(zone, &item.wish.key()).await {
+                Ok(set) => {
+                    sets.extend(set);
+                    items.push(item);
+                }
+                Err(error) => {
+                    let failure = Failure::of(&error);
+                    settled.push(item.failed(&failure));
+                    if concerns_all(&error) {
+                        settled.extend(waiting.by_ref().map(|item| item.failed(&failure)));
+                    }
+                }
+            }
+        }
+        // Rules for one name may have read the same set.
+        sets.sort_by_key(RecordSet::key);
+        sets.dedup();
+        sets.into_iter().collect()
+    }
+
+    /// What to change for one record, where there is something to. What isn't known yet and matters is
+    /// asked for.
+    async fn plan<'a>(
+        &self,
+        zone: &ZoneId,
+        item: Item<'a>,
+        current: &Current,
+        settled: &mut Vec<Settled<'a>>,
+    ) -> Option<Planned<'a>> {
+        let mut closer: Option<Current> = None;
+        for _ in 0..MOST_LOOKS {
+            let current = closer.as_ref().unwrap_or(current);
+            match diff(&item.wish, &item.rule.terms, current) {
+                Plan::Nothing => {
+                    settled.push(self.unchanged(item, current));
+                    return None;
+                }
+                Plan::Refused(why) => {
+                    // What stands there now isn't this record any more.
+                    self.confirm(&item.wish, None);
+                    let entry = refused(&item.wish.name, item.wish.rtype, why);
+                    settled.push(Settled { item, entry, doubt: false });
+                    return None;
+                }
+                Plan::Changes(changes) => {
+                    let before = before(&item.wish.key(), &changes, current);
+                    let planned = Planned { item, changes, before };
+                    if self.mode == Mode::Say {
+                        settled.push(planned.changed(Outcome::WouldChange, None));
+                        return None;
+                    }
+                    return Some(planned);
+                }
+                Plan::Unclear(names) => {
+                    let mut known = current.clone();
+                    for name in names {
+                        match self.client.sets_at(zone, &name).await {
+                            Ok(sets) => known.know_all(name, sets),
+                            Err(error) => {
+                                settled.push(item.failed(&Failure::of(&error)));
+                                return None;
+                            }
+                        }
+                    }
+                    closer = Some(known);
+                }
+            }
+        }
+        let reason = "what stands at its name could not be told".to_owned();
+        settled.push(item.failed(&Failure::because(Outcome::Failed, Class::TryAgain, reason)));
+        None
+    }
+
+    /// Sends a batch, and in parts where it is refused: one bad record stops no other. Each change names what
+    /// was read, so that a part needs no reading of its own.
+    async fn send<'a>(&self, zone: &ZoneId, batch: Vec<Planned<'a>>) -> Sent<'a> {
+        let (mut settled, mut lost) = (Vec::new(), Vec::new());
+        let mut waiting = vec![batch];
+        while let Some(batch) = waiting.pop() {
+            let changes: Vec<Change> = batch.iter().flat_map(|planned| &planned.changes).cloned().collect();
+            for planned in &batch {
+                self.progress().insert(planned.item.index, Stage::Sent(planned.item.wish.key()));
+            }
+            match apply(&self.client, zone, &changes).await {
+                Applied::Accepted(info) => {
+                    for planned in batch {
+                        self.confirm(&planned.item.wish, Some(planned.result()));
+                        let index = planned.item.index;
+                        let done = planned.changed(Outcome::Changed, Some(info.id.clone()));
+                        self.progress().insert(index, Stage::Settled(Box::new(done.entry.clone())));
+                        settled.push(done);
+                    }
+                }
+                Applied::LostRace(error) => {
+                    tracing::debug!(%error, "somebody else was faster: reading again");
+                    lost.extend(batch.into_iter().map(|planned| planned.item));
+                }
+                Applied::Refused(error) if batch.len() > 1 => {
+                    tracing::debug!(%error, records = batch.len(), "batch refused: trying it in parts");
+                    waiting.extend(parts(batch, &error));
+                }
+                Applied::Lost(answer) => settled.extend(self.look_again(zone, batch, &answer).await),
+                Applied::Refused(error) => {
+                    settled.extend(self.fail(batch, &Failure::of(&route53::Error::Service(error))));
+                }
+                Applied::Failed(error) => {
+                    let failure = Failure::of(&error);
+                    settled.extend(self.fail(batch, &failure));
+                    if concerns_all(&error) {
+                        settled.extend(waiting.drain(..).flat_map(|batch| self.fail(batch, &failure)));
+                    }
+                }
+                Applied::Unsent(error) => {
+                    let failure = Failure::because(Outcome::Failed, Class::Other, with_causes(&error));
+                    settled.extend(self.fail(batch, &failure));
+                }
+            }
+        }
+        Sent { settled, lost }
+    }
+
+    /// Finds out what became of a batch whose answer was lost.
+    async fn look_again<'a>(
+        &self,
+        zone: &ZoneId,
+        batch: Vec<Planned<'a>>,
+        lost: &LostAnswer,
+    ) -> Vec<Settled<'a>> {
+        let lost = format!("the answer to the change was lost: {}", with_causes(lost));
+        let mut settled = Vec::with_capacity(batch.len());
+        // What keeps one record from being read keeps the others too.
+        let mut blind = None;
+        for planned in batch {
+            let reason = match &blind {
+                Some(reason) => String::clone(reason),
+                None => match self.client.occupant(zone, &planned.item.wish.key()).await {
+                    Ok(Some(set)) if set.is_equivalent(planned.result()) => {
+                        self.confirm(&planned.item.wish, Some(&set));
+                        settled.push(planned.changed(Outcome::Changed, None));
+                        continue;
+                    }
+                    Ok(_) => format!("{lost}; the record is not as wanted yet"),
+                    Err(error) => {
+                        let reason =
+                            format!("{lost}; looking what became of it failed: {}", with_causes(&error));
+                        blind = concerns_all(&error).then(|| reason.clone());
+                        reason
+                    }
+                },
+            };
+            self.confirm(&planned.item.wish, None);
+            let failure = Failure::because(Outcome::Unconfirmed, Class::TryAgain, reason);
+            settled.push(planned.item.failed(&failure));
+        }
+        settled
+    }
+
+    fn fail<'a>(&self, batch: Vec<Planned<'a>>, failure: &Failure) -> Vec<Settled<'a>> {
+        let fail = |planned: Planned<'a>| {
+            self.confirm(&planned.item.wish, None);
+            if failure.trouble.is_some() {
+                let deleted = planned.changes.into_iter().filter_map(|change| match change {
+                    Change::Delete(set) => Some(set),
+                    Change::Create(_) => None,
+                });
+                self.put_off().insert(planned.item.wish.key(), deleted.collect());
+            }
+            planned.item.failed(failure)
+        };
+        batch.into_iter().map(fail).collect()
+    }
+
+    pub(super) fn unchanged<'a>(&self, item: Item<'a>, current: &Current) -> Settled<'a> {
+        let set = current.get(&item.wish.key());
+        self.confirm(&item.wish, set);
+        let values = set.and_then(Values::of).or_else(|| Values::of(&item.wish));
+        let entry = Entry {
+            before: values.clone(),
+            after: values,
+            ..blank(&item.wish.name, item.wish.rtype, Outcome::Unchanged, Class::Fine)
+        };
+        Settled { item, entry, doubt: false }
+    }
+}
+
+impl<'a> Planned<'a> {
+    /// The record as it is to be.
+    fn result(&self) -> &RecordSet {
+        let key = self.item.wish.key();
+        let created = self.changes.iter().find_map(|change| match change {
+            Change::Create(set) if set.key() == key => Some(set),
+            _ => None,
+        });
+        created.unwrap_or(&self.item.wish)
+    }
+
+    fn changed(self, outcome: Outcome, change_id: Option<String>) -> Settled<'a> {
+        let after = Values::of(self.result());
+        let reason = match (&after, Values::of(&self.item.wish)) {
+            (Some(after), Some(wish)) if after.ttl != wish.ttl => Some(format!(
+                "with ttl {} in place of {}: all members of such a set have the same",
+                after.ttl, wish.ttl
+            )),
+            _ => None,
+        };
+        let blank = blank(&self.item.wish.name, self.item.wish.rtype, outcome, Class::Fine);
+        let entry = Entry { before: self.before, after, change_id, reason, ..blank };
+        Settled { item: self.item, entry, doubt: false }
+    }
+}
+
+/// What a plan takes away or leaves of the record: itself, or else the first that makes way for it.
+fn before(key: &RecordKey, changes: &[Change], current: &Current) -> Option<Values> {
+    let deleted = |change: &Change| match change {
+        Change::Delete(set) if set.name == key.name => Values::of(set),
+        _ => None,
+    };
+    current.get(key).and_then(Values::of).or_else(|| changes.iter().find_map(deleted))
+}
+
+/// Parts of what was planned that Route 53 takes as one batch each.
+fn batches(planned: Vec<Planned<'_>>) -> Vec<Vec<Planned<'_>>> {
+    let mut batches: Vec<Vec<Planned<'_>>> = Vec::new();
+    let (mut records, mut characters) = (0, 0);
+    for planned in planned {
+        let size = size(&planned.changes);
+        (records, characters) = (records + size.0, characters + size.1);
+        match batches.last_mut() {
+            Some(batch) if records <= MOST_RECORDS && characters <= MOST_CHARACTERS => batch.push(planned),
+            _ => {
+                (records, characters) = size;
+                batches.push(vec![planned]);
+            }
+        }
+    }
+    batches
+}
+
+/// Records, and characters of their values.
+fn size(changes: &[Change]) -> (usize, usize) {
+    let sizes = changes.iter().map(|change| match &change.record_set().target {
+        Target::Values { values, .. } => {
+            (values.len(), values.iter().map(|value| value.chars().count()).sum())
+        }
+        Target::Alias { .. } | Target::TrafficPolicy(_) => (1, 0),
+    });
+    sizes.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
+}
+
+/// A refused batch in two: those that the refusal names and the others, or halves where it names all or none.
+/// The last is sent first.
+fn parts<'a>(batch: Vec<Planned<'a>>, refusal: &ServiceError) -> [Vec<Planned<'a>>; 2] {
+    let total = batch.len();
+    let mut named: BTreeMap<Name, bool> = BTreeMap::new();
+    let mut is_named = |planned: &Planned<'a>| {
+        planned.changes.iter().any(|change| {
+            let name = &change.record_set().name;
+            *named.entry(name.clone()).or_insert_with(|| names(refusal, name))
+        })
+    };
+    let (mut named, mut others): (Vec<_>, Vec<_>) = batch.into_iter().partition(|planned| is_named(planned));
+    if named.is_empty() || others.is_empty() {
+        let mut all = if named.is_empty() { others } else { named };
+        others = all.split_off(total / 2);
+        named = all;
+    }
+    [named, others]
+}
+
+/// Whether a refusal is about a name, as Route 53 writes it in its messages.
+fn names(refusal: &ServiceError, name: &Name) -> bool {
+    let name = name.to_route53();
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '\\');
+    refusal.messages.iter().any(|message| {
+        message.match_indices(name.as_str()).any(|(at, found)| {
+            let before = message[..at].chars().next_back();
+            let behind = message[at + found.len()..].chars().next();
+            !before.is_some_and(is_part) && !behind.is_some_and(is_part)
+        })
+    })
+}
