@@ -45,6 +45,7 @@ impl Endpoint {
             let by = shared.region().map_or_else(|| "the region".to_owned(), |said| said.by);
             return Err(Error::Region { by, found: region.to_owned() });
         }
+        let region = of_global(region);
         let partition = Partition::of(region);
         let signing_region = match service {
             Service::Route53 => partition.route53.signing_region,
@@ -107,6 +108,18 @@ impl Endpoint {
         let Ok(uri) = self.url.parse::<Uri>() else { return false };
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+}
+
+/// The region that stands behind a partition's name for all of its own: some tools are set to one.
+fn of_global(region: &str) -> &str {
+    match region {
+        "aws-global" => DEFAULT_REGION,
+        "aws-cn-global" => "cn-northwest-1",
+        "aws-us-gov-global" => "us-gov-west-1",
+        "aws-iso-global" => "us-iso-east-1",
+        "aws-iso-b-global" => "us-isob-east-1",
+        other => other,
     }
 }
 
@@ -194,6 +207,20 @@ mod tests {
             assert!(told.starts_with("AWS_ENDPOINT_URL_ROUTE_53 gives") && told.contains(variant), "{told}");
         }
         assert!(matches!(endpoint(&[("AWS_ENDPOINT_URL", "route53")]), Err(Error::Url { .. })));
+    }
+
+    #[test]
+    fn a_partition_may_be_named_in_place_of_a_region() {
+        let found = endpoint(&[("AWS_REGION", "aws-cn-global")]).unwrap();
+        assert_eq!(
+            (found.url.as_str(), found.signing_region.as_str()),
+            ("https://route53.amazonaws.com.cn", "cn-northwest-1")
+        );
+        let sts = endpoint_of(Service::Sts, &[("AWS_REGION", "aws-global")]).unwrap();
+        assert_eq!(
+            (sts.url.as_str(), sts.signing_region.as_str()),
+            ("https://sts.us-east-1.amazonaws.com", "us-east-1")
+        );
     }
 
     #[test]

@@ -198,12 +198,16 @@ impl SignArgs {
     fn scope(&self, uri: &Uri, env: &Env) -> Result<sigv4::Scope, Error> {
         let host = uri.host().unwrap_or_default();
         let known = aws_host::read(host);
-        let of_env = || env.get("AWS_REGION").or_else(|| env.get("AWS_DEFAULT_REGION")).map(str::to_owned);
+        // What is wrong with the files, or our own variables, the credentials tell.
+        let set = || {
+            let profile = config::aws(env).ok()?.profile;
+            Shared::load(env, profile.as_deref()).ok()?.region().map(|said| said.value)
+        };
         let region = self.region.clone().or_else(|| known.as_ref().map(|known| known.region.clone()));
         let service = self.service.clone().or_else(|| known.map(|known| known.service));
         Ok(sigv4::Scope {
             service: service.ok_or_else(|| Error::Scope("service", host.to_owned()))?,
-            region: region.or_else(of_env).ok_or_else(|| Error::Scope("region", host.to_owned()))?,
+            region: region.or_else(set).ok_or_else(|| Error::Scope("region", host.to_owned()))?,
         })
     }
 
