@@ -41,6 +41,26 @@ impl Endpoint {
     /// When the custom one is no URL or stands beside FIPS or dual stack, or the partition lacks
     /// what is asked for.
     pub fn of(service: Service, shared: &Shared, region: &str) -> Result<Self, Error> {
+        Self::find(service, shared, region, shared.dual_stack().is_some())
+    }
+
+    /// The same for an instance without IPv4, which reaches dual stack alone: that is taken where nobody says
+    /// anything about it.
+    ///
+    /// # Errors
+    /// As for [`of`](Self::of).
+    pub fn without_ipv4(service: Service, shared: &Shared, region: &str) -> Result<Self, Error> {
+        let said = shared.setting("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
+        match said {
+            Some(_) => Self::of(service, shared, region),
+            None => match Self::find(service, shared, region, true) {
+                Err(Error::NoVariant { .. }) => Self::of(service, shared, region),
+                found => found,
+            },
+        }
+    }
+
+    fn find(service: Service, shared: &Shared, region: &str, dual_stack: bool) -> Result<Self, Error> {
         if !is_region(region) {
             let by = shared.region().map_or_else(|| "the region".to_owned(), |said| said.by);
             return Err(Error::Region { by, found: region.to_owned() });
@@ -52,13 +72,13 @@ impl Endpoint {
             Service::Sts | Service::Sso => region,
         };
         let signing_region = signing_region.to_owned();
-        let (fips, dual_stack) = (shared.fips(), shared.dual_stack());
+        let fips = shared.fips();
         let custom = shared
             .endpoint_url(service)
             .map_err(|name| Error::NoServices { by: name.by, found: name.value })?;
         if let Some(custom) = custom {
             if let Some((variant, said)) =
-                fips.map(|said| ("FIPS", said)).or_else(|| Some(("dual stack", dual_stack?)))
+                fips.map(|said| ("FIPS", said)).or_else(|| Some(("dual stack", shared.dual_stack()?)))
             {
                 return Err(Error::CustomWithVariant { by: custom.by, variant, variant_by: said.by });
             }
@@ -73,7 +93,7 @@ impl Endpoint {
             }
             return Ok(Self { url: custom.value.trim_end_matches('/').to_owned(), signing_region });
         }
-        let (fips, dual_stack) = (fips.is_some(), dual_stack.is_some());
+        let fips = fips.is_some();
         let host = match service {
             Service::Sts => partition.regional("sts", region, fips, dual_stack),
             Service::Sso => partition.regional("portal.sso", region, fips, dual_stack),

@@ -1,7 +1,8 @@
 //! Finds out which Route 53 is ours: the one of the region's partition.
 //!
 //! The region is the one that is set, else the one that the instance's host name or an earlier run has told,
-//! else the metadata service is asked. Most runs know it before their first request, and ask nobody.
+//! else the metadata service is asked. Most runs know it before their first request, and ask nobody. An instance
+//! without IPv4 is led to the endpoint of dual stack, which alone it can reach.
 
 use std::sync::{Arc, OnceLock};
 
@@ -16,6 +17,8 @@ pub struct Locator {
     imds: Arc<Imds>,
     state: Arc<State>,
     found: OnceLock<Endpoint>,
+    /// And for an instance without IPv4.
+    without_ipv4: OnceLock<Endpoint>,
     /// What it is for most.
     assumed: Endpoint,
 }
@@ -40,16 +43,17 @@ impl Locator {
         if set.is_some() {
             let _ = found.set(assumed.clone());
         }
-        Ok(Self { shared, imds, state, found, assumed })
+        Ok(Self { shared, imds, state, found, without_ipv4: OnceLock::new(), assumed })
     }
 
     /// The endpoint, where it is known without asking.
     #[must_use]
     pub fn known(&self) -> Option<&Endpoint> {
-        if let Some(found) = self.found.get() {
+        if let Some(found) = self.place().get() {
             return Some(found);
         }
-        let region = self.imds.seen_region().or_else(|| self.state.region())?;
+        let set = self.shared.region().map(|said| said.value);
+        let region = set.or_else(|| self.imds.seen_region()).or_else(|| self.state.region())?;
         self.settle(&region).ok()
     }
 
@@ -77,10 +81,15 @@ impl Locator {
     }
 
     fn settle(&self, region: &str) -> Result<&Endpoint, Error> {
-        let endpoint = Endpoint::of(Service::Route53, &self.shared, region)?;
-        if self.imds.seen_region().is_some() {
-            self.state.set_region(region);
+        let of = if self.imds.is_without_ipv4() { Endpoint::without_ipv4 } else { Endpoint::of };
+        let endpoint = of(Service::Route53, &self.shared, region)?;
+        if let Some(region) = self.imds.seen_region() {
+            self.state.set_region(&region);
         }
-        Ok(self.found.get_or_init(|| endpoint))
+        Ok(self.place().get_or_init(|| endpoint))
+    }
+
+    fn place(&self) -> &OnceLock<Endpoint> {
+        if self.imds.is_without_ipv4() { &self.without_ipv4 } else { &self.found }
     }
 }

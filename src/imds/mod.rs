@@ -200,6 +200,13 @@ impl Imds {
         }
     }
 
+    /// Whether the service answered over IPv6 because there was no way to it over IPv4: then there is none to
+    /// anywhere.
+    #[must_use]
+    pub fn is_without_ipv4(&self) -> bool {
+        self.at_other.load(Ordering::Relaxed)
+    }
+
     /// The region that the instance is in, as far as an answer has told it.
     #[must_use]
     pub fn seen_region(&self) -> Option<String> {

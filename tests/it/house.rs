@@ -36,6 +36,8 @@ pub(crate) struct House {
     pub(crate) world: Arc<World>,
     pub(crate) state: Arc<State>,
     pub(crate) env: Env,
+    /// The instance has no IPv4: only hosts of IPv6 can be reached.
+    pub(crate) without_ipv4: bool,
     /// A role that is assumed with what the providers give.
     pub(crate) assume_role: Option<Role>,
     pub(crate) signing: Signing,
@@ -61,6 +63,7 @@ pub(crate) fn house() -> House {
         world,
         state: Arc::new(State::in_memory()),
         env: Env::default(),
+        without_ipv4: false,
         assume_role: None,
         signing: Signing::Auto,
         mode: Mode::Act,
@@ -136,19 +139,24 @@ impl House {
         })
     }
 
+    fn reachable(&self, transport: Arc<dyn Transport>) -> Arc<dyn Transport> {
+        if self.without_ipv4 { Arc::new(Ipv6Alone(transport)) } else { transport }
+    }
+
     pub(crate) fn reconciler(&self, rules: &[Rule]) -> Reconciler {
         let requests = Arc::new(AtomicU64::new(0));
         let clock = Arc::new(ServerClock::default());
         let metered = |transport| Arc::new(Meter::new(transport, Arc::clone(&requests)));
         let to_metadata = InProcess::new(Arc::clone(&self.world)).timeout(imds::TRANSPORT.timeout);
         let settings = imds::Settings::from_env(&self.env).unwrap();
-        let imds = Arc::new(Imds::new(settings, metered(Arc::new(to_metadata)), Arc::clone(&clock)));
+        let to_metadata = metered(self.reachable(Arc::new(to_metadata)));
+        let imds = Arc::new(Imds::new(settings, to_metadata, Arc::clone(&clock)));
         let shared = Arc::new(Shared::load(&self.env, None).unwrap());
-        let sts = metered(Arc::new(InProcess::new(Arc::clone(&self.world))));
+        let sts = metered(self.reachable(Arc::new(InProcess::new(Arc::clone(&self.world)))));
         let credentials = self.chain(&shared, &imds, &clock, sts);
         let to_api = InProcess::new(Arc::clone(&self.world)).timeout(route53::TRANSPORT.timeout);
         let client = Client::new(route53::Parts {
-            transport: metered((self.between)(to_api)),
+            transport: metered(self.reachable((self.between)(to_api))),
             locator: Locator::new(shared, Arc::clone(&imds), Arc::clone(&self.state)).unwrap(),
             credentials: Arc::new(credentials),
             clock,
@@ -217,6 +225,19 @@ impl House {
     /// Requests to the metadata service and to Route 53.
     pub(crate) fn requests(&self) -> (usize, usize) {
         (self.world.requests_to(Side::Metadata), self.world.requests_to(Side::Api))
+    }
+}
+
+/// Hosts that have IPv4 alone aren't there.
+struct Ipv6Alone(Arc<dyn Transport>);
+
+impl Transport for Ipv6Alone {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, Error>> {
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        if host.starts_with("169.254.") || host.ends_with(".amazonaws.com") {
+            return Box::pin(std::future::ready(Err(Error::Connect { host, source: None })));
+        }
+        self.0.send(request)
     }
 }
 

@@ -221,3 +221,19 @@ async fn where_the_region_can_not_be_read_nothing_is_sent_with_the_roles_credent
     assert!(lines(&round).contains("the instance's region could not be read"), "{}", lines(&round));
     assert_eq!(house.requests().1, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_without_ipv4_reaches_everything_over_dual_stack() {
+    for env in [Env::default(), Env::from_iter([("AWS_REGION", "eu-west-1")])] {
+        let house = House { without_ipv4: true, env, ..with_role() };
+        let six = [of_type(RecordType::Aaaa, "six.example.com")];
+        let round = house.once_with(&six).await;
+        assert_eq!(outcomes(&round), [Outcome::Changed], "{}", lines(&round));
+        assert_eq!(asked(&house, "AssumeRole"), 1);
+    }
+    // Who says no, has it so.
+    let env = Env::from_iter([("AWS_USE_DUALSTACK_ENDPOINT", "false")]);
+    let house = House { without_ipv4: true, env, patience: seconds(1), ..house() };
+    assert_eq!(only(&house.once().await).class, Class::TryAgain);
+    assert_eq!(house.requests().1, 0);
+}

@@ -48,8 +48,8 @@ impl Asking<'_> {
                 None => self.imds.region().await.unwrap_or_else(|| DEFAULT_REGION.to_owned()),
             },
         };
-        Endpoint::of(service, self.shared, &region)
-            .map_err(|error| Error::broken("the endpoint", error.to_string()))
+        let of = if self.imds.is_without_ipv4() { Endpoint::without_ipv4 } else { Endpoint::of };
+        of(service, self.shared, &region).map_err(|error| Error::broken("the endpoint", error.to_string()))
     }
 
     /// Asks the providers in their order, and assumes `role` with what they give.
