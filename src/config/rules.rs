@@ -1,5 +1,7 @@
 //! From records as configured to rules: defaults filled in, and each name and type once.
 
+use std::collections::HashSet;
+
 use ::config::{Value, ValueKind};
 
 use super::fault::Faults;
@@ -100,8 +102,10 @@ fn rule(record: &Value, i: usize, layers: &Layers, faults: &mut Faults) -> Optio
     if let Some(text) = misfit.filter(|_| type_is_told) {
         fault(first(at(record, "source")), "source", text);
     }
-    if let Some(needed) = draft.agree.filter(|needed| *needed > sources.len()) {
-        let text = format!("expected at most the number of sources, {}, found {needed}", sources.len());
+    // One that stands there twice would agree with itself.
+    let different = sources.iter().collect::<HashSet<_>>().len();
+    if let Some(needed) = draft.agree.filter(|needed| *needed > different) {
+        let text = format!("expected at most the number of different sources, {different}, found {needed}");
         fault(at(record, "agree"), "agree", text);
     }
     // What can't be read was told already.

@@ -257,7 +257,7 @@ fn every_setting_of_a_record_has_a_variable() {
         assert_ne!(plain, set, "PIN53_RECORD__{key} changes nothing");
     }
     let both = bare(&named("a.example.com"), &env([("PIN53_RECORD__AGREE", "2")])).unwrap_err();
-    insta::assert_snapshot!(both, @"PIN53_RECORD__AGREE: expected at most the number of sources, 1, found 2");
+    insta::assert_snapshot!(both, @"PIN53_RECORD__AGREE: expected at most the number of different sources, 1, found 2");
 }
 
 #[test]
@@ -362,7 +362,14 @@ fn sources_have_to_fit_the_type_and_be_enough_to_agree() {
     for (text, fault) in [
         ("agree = 0", "agree: expected a number of sources, at least 1, found 0"),
         ("agree = 'all'", "agree: expected a number of sources, at least 1, found 'all'"),
-        ("source = ['imds', 'ecs']\nagree = 3", "agree: expected at most the number of sources, 2, found 3"),
+        (
+            "source = ['imds', 'ecs']\nagree = 3",
+            "agree: expected at most the number of different sources, 2, found 3",
+        ),
+        (
+            "source = ['imds', 'imds']\nagree = 2",
+            "agree: expected at most the number of different sources, 1, found 2",
+        ),
         (
             "source = 'interface:eth0'",
             "source: expected a source of host names for a CNAME record, found 'interface:eth0'",

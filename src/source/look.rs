@@ -55,19 +55,19 @@ pub struct Sources {
     lasting: Mutex<BTreeMap<Item, String>>,
 }
 
-/// One reading of one source: records of one type share it. Metadata items are text, and shared by all.
+/// What is read once a look: a metadata item, however it is written, or another source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Place<'a> {
-    Item(&'a str, RecordType),
-    Other(&'a Source, RecordType),
+    Item(&'a str),
+    Other(&'a Source),
 }
 
 impl<'a> Place<'a> {
     fn of(source: &'a Source, rtype: RecordType) -> Self {
         match source {
-            Source::Imds => Self::Item(imds::item_for(rtype), rtype),
-            Source::ImdsPath(path) => Self::Item(path, rtype),
-            other => Self::Other(other, rtype),
+            Source::Imds => Self::Item(imds::item_for(rtype)),
+            Source::ImdsPath(path) => Self::Item(path),
+            other => Self::Other(other),
         }
     }
 }
@@ -75,7 +75,7 @@ impl<'a> Place<'a> {
 /// A look that is under way: what some records' sources say, each being read when it is first asked for.
 pub struct Inquiry<'a> {
     sources: &'a Sources,
-    read: HashMap<Place<'a>, OnceCell<Observation>>,
+    read: HashMap<(Place<'a>, RecordType), OnceCell<Observation>>,
 }
 
 impl Sources {
@@ -88,17 +88,16 @@ impl Sources {
     #[must_use]
     pub fn begin<'a>(&'a self, wanted: impl IntoIterator<Item = Wanted<'a>>) -> Inquiry<'a> {
         let places = wanted.into_iter().flat_map(|record| {
-            record.sources.iter().map(move |source| (Place::of(source, record.rtype), OnceCell::new()))
+            record.sources.iter().map(move |source| {
+                let rtype = record.rtype;
+                ((Place::of(source, rtype), rtype), OnceCell::new())
+            })
         });
         Inquiry { sources: self, read: places.collect() }
     }
 
-    async fn read(&self, place: Place<'_>) -> Observation {
+    async fn read(&self, source: &Source, rtype: RecordType) -> Observation {
         let Parts { metadata, http, ecs, datagrams, env } = &self.parts;
-        let (source, rtype) = match place {
-            Place::Item(item, rtype) => return imds::read(metadata, item, rtype).await,
-            Place::Other(source, rtype) => (source, rtype),
-        };
         match source {
             Source::Imds => imds::read(metadata, imds::item_for(rtype), rtype).await,
             Source::ImdsPath(path) => imds::read(metadata, path, rtype).await,
@@ -167,10 +166,10 @@ impl<'a> Inquiry<'a> {
     }
 
     async fn ask(&self, source: &'a Source, rtype: RecordType) -> Observation {
-        let place = Place::of(source, rtype);
-        match self.read.get(&place) {
-            Some(cell) => cell.get_or_init(|| self.sources.read(place)).await.clone(),
-            None => self.sources.read(place).await,
+        let reading = || self.sources.read(source, rtype);
+        match self.read.get(&(Place::of(source, rtype), rtype)) {
+            Some(cell) => cell.get_or_init(reading).await.clone(),
+            None => reading().await,
         }
     }
 }

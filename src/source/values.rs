@@ -64,4 +64,17 @@ mod tests {
             assert!(matches!(read(RecordType::A, "x", text), Observation::KnownNone(_)));
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_known_is_a_value_and_at_least_one(text in "\\PC{0,60}|([0-9a-f.:\n]{0,15}){0,4}") {
+            for rtype in [RecordType::A, RecordType::Aaaa, RecordType::Cname] {
+                if let Observation::Known(values) = read(rtype, "x", &text) {
+                    proptest::prop_assert!(!values.is_empty());
+                    let shown = values.iter().all(|value| Value::parse(rtype, &value.to_string()).is_ok());
+                    proptest::prop_assert!(shown);
+                }
+            }
+        }
+    }
 }
