@@ -3,6 +3,7 @@
 //! Not here: what a round does (`reconcile`), and which signals mean stop (the caller's).
 
 mod clocks;
+mod leaving;
 mod looks;
 mod reload;
 
@@ -22,6 +23,7 @@ use crate::reconcile::{Due, GRACE, Look, Reading, Reconciler};
 use crate::report::{self, Class, Entry, Outcome, Round};
 use crate::source::Changes;
 use clocks::{Clocks, Cost};
+use leaving::{Exits, Stay};
 use looks::{Attention, News};
 pub use reload::Reload;
 
@@ -57,6 +59,11 @@ pub async fn run_reloading(
 ) {
     let mut stop = std::pin::pin!(stop);
     let mut daemon = Daemon::new(reconciler, settings);
+    tokio::select! {
+        biased;
+        () = &mut stop => return,
+        () = daemon.look_out() => {}
+    }
     loop {
         let next = daemon.next();
         tokio::select! {
@@ -75,6 +82,7 @@ pub async fn run_reloading(
                 daemon.start_rounds();
             }
             Some(_) = daemon.looks.join_next() => {}
+            exit = daemon.exits.next() => daemon.take_exit(exit),
             () = daemon.changes.next() => daemon.look_now(),
             () = tokio::time::sleep_until(next) => {
                 daemon.look();
@@ -114,6 +122,7 @@ struct Daemon {
     /// Rounds under way: one for each zone, so that none waits for another's.
     rounds: JoinSet<Finished>,
     followed: JoinSet<()>,
+    exits: Exits,
 }
 
 /// What the daemon knows of one rule between rounds.
@@ -134,6 +143,7 @@ struct Watched {
     said: Option<Entry>,
     /// The change of this record that is being followed.
     following: Option<AbortHandle>,
+    stay: Stay,
 }
 
 /// A round that has come to its end.
@@ -162,6 +172,7 @@ impl Daemon {
             news,
             rounds,
             followed,
+            exits: Exits::new(),
         }
     }
 
@@ -196,6 +207,7 @@ impl Daemon {
         if self.reload.is_some() {
             return;
         }
+        self.start_withdrawals();
         let now = Instant::now();
         let mut rounds: BTreeMap<(Option<ZoneId>, Reading), Vec<Due>> = BTreeMap::new();
         for (rule, watched) in self.watched.iter_mut().enumerate() {
@@ -269,6 +281,7 @@ impl Daemon {
                 self.take(finished);
             }
         }
+        self.withdraw_at_stop().await;
     }
 }
 
@@ -284,6 +297,7 @@ impl Watched {
             clocks: Clocks::default(),
             said: None,
             following: None,
+            stay: Stay::Here,
         }
     }
 
@@ -303,7 +317,7 @@ impl Watched {
 
     /// When a round is to be started for it, without another look.
     fn next(&self) -> Option<Instant> {
-        (!self.busy && self.is_known()).then_some(self.due)
+        (!self.busy && self.is_known() && self.stay != Stay::Gone).then_some(self.due)
     }
 
     fn take_in(&mut self, look: Look) {
@@ -324,7 +338,7 @@ impl Watched {
     fn start(&mut self, now: Instant) -> Option<(Reading, Look)> {
         let look = self.seen.clone()?;
         // Where nothing is known, a round says so, and asks nothing of Route 53.
-        if self.busy || (self.is_known() && !self.moved && self.due > now) {
+        if self.busy || self.stay != Stay::Here || (self.is_known() && !self.moved && self.due > now) {
             return None;
         }
         self.busy = true;

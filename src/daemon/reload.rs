@@ -40,6 +40,7 @@ impl Daemon {
                 self.look_afresh(&reconciler);
                 self.reconciler = reconciler;
                 self.settings = settings;
+                self.look_out().await;
             }
             Reload::Refused => {
                 self.reconciler.client().has_other_credentials().await;

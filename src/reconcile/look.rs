@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use crate::desired::Rule;
 use crate::dns::RecordKey;
 use crate::pattern::{Facts, Unrendered};
-use crate::source::{Changes, Observation, Wanted};
+use crate::source::{Changes, Notice, NoticesWanted, Observation, Wanted};
 
 use super::Reconciler;
 
@@ -38,6 +38,11 @@ impl Reconciler {
     /// Waits for what makes a look worth while before its time.
     pub fn changes(&self) -> Changes {
         Changes::of(self.rules.iter().flat_map(|rule| &rule.sources))
+    }
+
+    /// The gravest notice there is of the instance's end.
+    pub async fn notice(&self, wanted: NoticesWanted) -> Option<Notice> {
+        self.sources.notice(wanted).await
     }
 
     /// Looks at the sources of every rule, and at the metadata that its name is made of.

@@ -6,6 +6,7 @@ mod look;
 mod once;
 mod served;
 mod settle;
+mod withdraw;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};

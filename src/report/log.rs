@@ -38,6 +38,16 @@ pub fn log_renamed(old: &RecordKey, new: &RecordKey) {
     );
 }
 
+/// Logs that the instance's end is announced.
+pub fn log_notice(notice: &str) {
+    tracing::warn!("{notice}: records with on_terminate or on_rebalance = \"withdraw\" go with it");
+}
+
+/// Logs that records could not be withdrawn in the time that a stop has for it.
+pub fn log_not_withdrawn(records: usize) {
+    tracing::error!(records, "stopped without knowing whether {records} records were withdrawn: out of time");
+}
+
 /// Logs that a zone's name servers are left alone.
 pub fn log_asking_api(zone: &ZoneId, why: &str) {
     tracing::warn!(%zone, why, "zone {zone} is audited through the API: asking its name servers failed: {why}");

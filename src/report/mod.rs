@@ -12,7 +12,10 @@ use crate::dns::{RecordSet, RecordType, Target, Ttl};
 use crate::transport;
 
 pub use json::json;
-pub use log::{log_asking_api, log_asking_dns, log_decision, log_in_sync, log_not_in_sync, log_renamed};
+pub use log::{
+    log_asking_api, log_asking_dns, log_decision, log_in_sync, log_not_in_sync, log_not_withdrawn,
+    log_notice, log_renamed,
+};
 pub use text::line;
 
 /// What came of one record.

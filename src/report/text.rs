@@ -16,6 +16,10 @@ pub fn line(entry: &Entry) -> String {
             let before = entry.before.as_ref().map_or_else(|| "(none)".to_owned(), list);
             format!("{verb} {name} {rtype} {before} -> {} (ttl {})", list(after), after.ttl)
         }
+        (Outcome::Changed | Outcome::WouldChange, None) => {
+            let before = entry.before.as_ref().map_or_else(|| "(none)".to_owned(), list);
+            format!("{verb} {name} {rtype} {before} -> (none)")
+        }
         (Outcome::Unchanged, Some(after)) => {
             format!("{verb} {name} {rtype} {} (ttl {})", list(after), after.ttl)
         }

@@ -111,6 +111,10 @@ impl Sources {
         }
     }
 
+    pub(super) fn metadata(&self) -> &Imds {
+        &self.parts.metadata
+    }
+
     /// What the metadata says of some items. What stays the same is read once.
     pub async fn facts(&self, items: BTreeSet<&Item>) -> Facts {
         let reading = items.into_iter().map(|item| async move { (item.clone(), self.fact(item).await) });

@@ -11,6 +11,7 @@ mod http;
 mod imds;
 mod interface;
 mod look;
+mod notice;
 mod values;
 
 use std::fmt;
@@ -25,6 +26,7 @@ pub use ecs::TRANSPORT as ECS_TRANSPORT;
 pub use http::{TRANSPORT as HTTP_TRANSPORT, Url};
 pub use interface::{Changes, Interface};
 pub use look::{Inquiry, Observation, Parts, Sources, Wanted};
+pub use notice::{Notice, NoticesWanted};
 
 /// A place to look for a value. One variant for each kind, as users write them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -11,6 +11,7 @@ mod documents;
 mod floors;
 mod fuzz;
 mod house;
+mod leaving;
 mod names;
 mod once;
 mod records;

@@ -225,6 +225,11 @@ impl Client {
         *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets changes through again: the last ones of a stop.
+    pub fn open(&self) {
+        self.changes.closed.store(false, Ordering::Relaxed);
+    }
+
     /// Sends no more changes, and resolves when those on their way are answered.
     pub async fn close(&self) {
         self.changes.closed.store(true, Ordering::Relaxed);
