@@ -41,8 +41,16 @@ Example:
   pin53 curl --scheme sigv4 -- -sS https://iam.amazonaws.com/?Action=GetUser";
 
 /// What is secret in the environment, and none of curl's business.
-const SECRET: [&str; 4] =
-    ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_STORAGE_KEY", "SDK_HMAC_SECRET"];
+const SECRET: [&str; 6] = [
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AZURE_STORAGE_KEY",
+    "SDK_HMAC_SECRET",
+];
+/// By which a request for this machine would leave it.
+const PROXIES: [&str; 3] = ["http_proxy", "all_proxy", "ALL_PROXY"];
 
 #[derive(Debug, thiserror::Error)]
 enum Error {
@@ -54,8 +62,8 @@ enum Error {
         "azure signs the length of the body, which curl doesn't send for standard input: expected a file"
     )]
     NoLength,
-    #[error("sigv4-query signs the URL as a whole: expected the query in it, and not behind --get")]
-    ExtendsQuery,
+    #[error("aws3-https on plain http has to stay on this machine: expected no {0}")]
+    Elsewhere(String),
 }
 
 /// Reads the files of this machine.
@@ -63,6 +71,11 @@ struct Machine;
 
 impl Files for Machine {
     fn file(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        // What a pipe gives it gives once, and curl reads it again.
+        if !std::fs::metadata(path)?.is_file() {
+            let why = "expected a regular file, or - for standard input";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
         std::fs::read(path)
     }
 
@@ -83,8 +96,10 @@ pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write, err: &mut dyn Wri
     if args.sign.scheme == Scheme::Azure {
         cover_length(&mut understood)?;
     }
-    if understood.extends_query && args.sign.scheme == Scheme::SigV4Query {
-        return Err(Failure::new(Exit::Usage, Error::ExtendsQuery));
+    let stays_here =
+        args.sign.scheme == Scheme::Aws3Https && understood.request.uri().scheme_str() == Some("http");
+    if let Some(option) = understood.elsewhere.take_if(|_| stays_here) {
+        return Err(Failure::new(Exit::Misconfigured, Error::Elsewhere(option)));
     }
     let way = args.sign.signer(understood.request.uri(), env)?;
     let (credentials, time) = args.sign.identity(env)?;
@@ -93,7 +108,7 @@ pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write, err: &mut dyn Wri
         sign::explain(&signed, err).map_err(Failure::output)?;
     }
     out.flush().map_err(Failure::output)?;
-    let error = become_curl(&args.arguments, &understood, &signed);
+    let error = become_curl(&args.arguments, &understood, &signed, stays_here);
     Err(Failure::new(Exit::Failure, error))
 }
 
@@ -110,7 +125,7 @@ fn cover_length(understood: &mut Understood) -> Result<(), Failure> {
     Ok(())
 }
 
-fn become_curl(arguments: &[OsString], understood: &Understood, signed: &Signed) -> Error {
+fn become_curl(arguments: &[OsString], understood: &Understood, signed: &Signed, stays_here: bool) -> Error {
     let mut command = Command::new("curl");
     let handed = config(signed).and_then(|config| hand_over(&config));
     let config = match handed {
@@ -125,7 +140,7 @@ fn become_curl(arguments: &[OsString], understood: &Understood, signed: &Signed)
             Err(error) => return Error::HandOver(error),
         };
     }
-    for name in SECRET {
+    for name in SECRET.iter().chain(if stays_here { &PROXIES[..] } else { &[] }) {
         command.env_remove(name);
     }
     Error::Start(command.exec())

@@ -33,14 +33,14 @@ const NOT_BY_HAND: [&str; 5] =
 pub struct Understood {
     /// As curl sends it: the headers that are given, and curl's own Content-Type.
     pub request: Request<Bytes>,
-    /// The arguments without the URL.
+    /// The arguments without the URL, and without the data that `-G` has curl put behind its query.
     pub without_url: Vec<OsString>,
-    /// Whether curl puts data behind the URL's query, as `-G` has it do.
-    pub extends_query: bool,
     /// Standard input, where an argument had it read: curl has to be given it again.
     pub stdin: Option<Bytes>,
     /// Whether curl says how long the body is.
     pub length: Length,
+    /// An option that has curl connect to another place than the URL's.
+    pub elsewhere: Option<String>,
 }
 
 /// What curl says of a body's length.
@@ -56,8 +56,10 @@ pub enum Length {
 
 /// Reads what arguments name.
 pub trait Files {
+    /// What a regular file holds: anything else gives curl something else than it gave us.
+    ///
     /// # Errors
-    /// The operating system's own.
+    /// The operating system's own, or that it is no regular file.
     fn file(&mut self, path: &Path) -> io::Result<Vec<u8>>;
 
     /// # Errors
@@ -101,58 +103,75 @@ pub enum Error {
 /// Understands arguments.
 ///
 /// # Errors
-/// When what curl will send can't be known from them.
+/// When what curl will send can't be known from them. Nothing is read before each of them is known.
 pub fn understand(arguments: &[OsString], files: &mut dyn Files) -> Result<Understood, Error> {
+    let parts = parts(arguments)?;
     let mut reader = Reader { files, stdin: None, found: Found::default() };
-    let mut without_url = Vec::with_capacity(arguments.len());
+    for part in &parts {
+        reader.take(part)?;
+    }
+    reader.finish(&parts)
+}
+
+/// One option, or the URL, as a part of the command line.
+struct Part {
+    effect: Effect,
+    /// As it was spelt.
+    option: String,
+    value: OsString,
+    /// What says the same by itself.
+    words: Vec<OsString>,
+}
+
+/// Takes a command line apart.
+fn parts(arguments: &[OsString]) -> Result<Vec<Part>, Error> {
+    let mut parts = Vec::with_capacity(arguments.len());
     let mut rest = arguments.iter();
     let mut options_end = false;
     while let Some(argument) = rest.next() {
         let bytes = argument.as_bytes();
         if options_end || !bytes.starts_with(b"-") || bytes == b"-" {
-            reader.found.url(argument)?;
+            let (option, words) = ("--url".to_owned(), Vec::new());
+            parts.push(Part { effect: Effect::Url, option, value: argument.clone(), words });
             continue;
         }
         if bytes == b"--" {
             options_end = true;
             continue;
         }
-        let start = without_url.len();
-        without_url.push(argument.clone());
-        let mut is_url = false;
-        let mut take = |effect: Effect, shown: String, attached: Option<&OsStr>| -> Result<(), Error> {
-            let value = match attached {
-                _ if !effect.takes_value() => OsString::new(),
-                Some(attached) => attached.to_owned(),
-                None => {
-                    let value = rest.next().ok_or(Error::NoValue(shown.clone()))?.clone();
-                    without_url.push(value.clone());
-                    value
-                }
-            };
-            is_url = effect == Effect::Url;
-            reader.take(effect, &shown, &value)
+        let mut take = |effect: Effect, option: String, attached: Option<&OsStr>| -> Result<(), Error> {
+            if let Effect::Refused(why) = effect {
+                return Err(Error::Refused { option, why });
+            }
+            let mut words = vec![OsString::from(&option)];
+            let mut value = OsString::new();
+            if effect.takes_value() {
+                value = match attached {
+                    Some(attached) => attached.to_owned(),
+                    None => rest.next().ok_or_else(|| Error::NoValue(option.clone()))?.clone(),
+                };
+                words.push(value.clone());
+            }
+            parts.push(Part { effect, option, value, words });
+            Ok(())
         };
         if let Some(name) = bytes.strip_prefix(b"--") {
             let name = String::from_utf8_lossy(name);
             let effect = options::long(&name).ok_or_else(|| Error::Unknown(format!("--{name}")))?;
             take(effect, format!("--{name}"), None)?;
-        } else {
-            for (at, &letter) in bytes.iter().enumerate().skip(1) {
-                let shown = format!("-{}", char::from(letter).escape_default());
-                let effect = options::short(letter).ok_or_else(|| Error::Unknown(shown.clone()))?;
-                let attached = Some(&bytes[at + 1..]).filter(|attached| !attached.is_empty());
-                take(effect, shown, attached.map(OsStr::from_bytes))?;
-                if effect.takes_value() {
-                    break;
-                }
+            continue;
+        }
+        for (at, &letter) in bytes.iter().enumerate().skip(1) {
+            let shown = format!("-{}", char::from(letter).escape_default());
+            let effect = options::short(letter).ok_or_else(|| Error::Unknown(shown.clone()))?;
+            let attached = Some(&bytes[at + 1..]).filter(|attached| !attached.is_empty());
+            take(effect, shown, attached.map(OsStr::from_bytes))?;
+            if effect.takes_value() {
+                break;
             }
         }
-        if is_url {
-            without_url.truncate(start);
-        }
     }
-    reader.finish(without_url)
+    Ok(parts)
 }
 
 struct Reader<'a> {
@@ -178,6 +197,7 @@ struct Found {
     streams: bool,
     glob_off: bool,
     path_as_is: bool,
+    elsewhere: Option<String>,
 }
 
 impl Found {
@@ -224,10 +244,11 @@ impl Found {
 }
 
 impl Reader<'_> {
-    fn take(&mut self, effect: Effect, option: &str, value: &OsStr) -> Result<(), Error> {
+    fn take(&mut self, part: &Part) -> Result<(), Error> {
+        let Part { option, value, .. } = part;
         let bytes = value.as_bytes();
-        let refused = |why| Error::Refused { option: option.to_owned(), why };
-        match effect {
+        let refused = |why| Error::Refused { option: option.clone(), why };
+        match part.effect {
             Effect::Method => {
                 let method = Method::from_bytes(bytes);
                 let wrong = || Error::Method(value.to_string_lossy().escape_debug().to_string());
@@ -277,6 +298,7 @@ impl Reader<'_> {
             Effect::Url => self.found.url(value)?,
             Effect::GlobOff => self.found.glob_off = true,
             Effect::PathAsIs => self.found.path_as_is = true,
+            Effect::Elsewhere => self.found.elsewhere = Some(option.clone()),
             Effect::None { .. } => {}
             Effect::Refused(why) => return Err(refused(why)),
         }
@@ -334,10 +356,17 @@ impl Reader<'_> {
         Ok(read)
     }
 
-    fn finish(self, without_url: Vec<OsString>) -> Result<Understood, Error> {
+    fn finish(self, parts: &[Part]) -> Result<Understood, Error> {
         let Self { stdin, mut found, .. } = self;
         let mut given = found.url.take().ok_or(Error::NoUrl)?;
         let extends_query = found.get && found.data.is_some();
+        let in_url = |part: &&Part| match part.effect {
+            Effect::Url => true,
+            Effect::Data(_) | Effect::Get => extends_query,
+            _ => false,
+        };
+        let without_url =
+            parts.iter().filter(|part| !in_url(part)).flat_map(|part| part.words.clone()).collect();
         let posts = found.data.is_some() && !found.get;
         if usize::from(posts) + usize::from(found.upload.is_some()) + usize::from(found.head) > 1
             || found.get && found.upload.is_some()
@@ -384,6 +413,6 @@ impl Reader<'_> {
         *request.method_mut() = found.method.unwrap_or(default);
         *request.uri_mut() = uri;
         *request.headers_mut() = found.headers;
-        Ok(Understood { request, without_url, extends_query, stdin, length })
+        Ok(Understood { request, without_url, stdin, length, elsewhere: found.elsewhere })
     }
 }

@@ -30,6 +30,8 @@ pub(super) enum Effect {
     Url,
     GlobOff,
     PathAsIs,
+    /// Has curl connect to another place than the URL's, with a value that says where.
+    Elsewhere,
     /// Nothing, with or without a value.
     None {
         value: bool,
@@ -46,6 +48,7 @@ impl Effect {
                 | Self::Data(_)
                 | Self::Upload
                 | Self::Url
+                | Self::Elsewhere
                 | Self::None { value: true }
         )
     }
@@ -75,6 +78,19 @@ const WITH_EFFECT: &[(&str, Option<u8>, Effect)] = &[
     ("url", None, Effect::Url),
     ("globoff", Some(b'g'), Effect::GlobOff),
     ("path-as-is", None, Effect::PathAsIs),
+    ("abstract-unix-socket", None, Effect::Elsewhere),
+    ("connect-to", None, Effect::Elsewhere),
+    ("doh-url", None, Effect::Elsewhere),
+    ("preproxy", None, Effect::Elsewhere),
+    ("proxy", Some(b'x'), Effect::Elsewhere),
+    ("proxy1.0", None, Effect::Elsewhere),
+    ("resolve", None, Effect::Elsewhere),
+    ("socks4", None, Effect::Elsewhere),
+    ("socks4a", None, Effect::Elsewhere),
+    ("socks5", None, Effect::Elsewhere),
+    ("socks5-hostname", None, Effect::Elsewhere),
+    ("unix-socket", None, Effect::Elsewhere),
+    ("dns-servers", None, Effect::Elsewhere),
     ("config", Some(b'K'), Effect::Refused(UNSEEN)),
     ("variable", None, Effect::Refused(UNSEEN)),
     ("form", Some(b'F'), Effect::Refused(BODY)),
@@ -197,7 +213,6 @@ const FLAGS: &[(&str, Option<u8>)] = &[
 
 /// Options with a value that leave the request alone.
 const VALUED: &[(&str, Option<u8>)] = &[
-    ("abstract-unix-socket", None),
     ("alt-svc", None),
     ("cacert", None),
     ("capath", None),
@@ -205,7 +220,6 @@ const VALUED: &[(&str, Option<u8>)] = &[
     ("cert-type", None),
     ("ciphers", None),
     ("connect-timeout", None),
-    ("connect-to", None),
     ("cookie", Some(b'b')),
     ("cookie-jar", Some(b'c')),
     ("create-file-mode", None),
@@ -214,8 +228,6 @@ const VALUED: &[(&str, Option<u8>)] = &[
     ("dns-interface", None),
     ("dns-ipv4-addr", None),
     ("dns-ipv6-addr", None),
-    ("dns-servers", None),
-    ("doh-url", None),
     ("dump-header", Some(b'D')),
     ("ech", None),
     ("engine", None),
@@ -238,9 +250,7 @@ const VALUED: &[(&str, Option<u8>)] = &[
     ("output-dir", None),
     ("pass", None),
     ("pinnedpubkey", None),
-    ("preproxy", None),
     ("proto", None),
-    ("proxy", Some(b'x')),
     ("proxy-cacert", None),
     ("proxy-capath", None),
     ("proxy-cert", None),
@@ -254,17 +264,11 @@ const VALUED: &[(&str, Option<u8>)] = &[
     ("proxy-pinnedpubkey", None),
     ("proxy-tls13-ciphers", None),
     ("proxy-user", Some(b'U')),
-    ("proxy1.0", None),
     ("rate", None),
     ("referer", Some(b'e')),
-    ("resolve", None),
     ("retry", None),
     ("retry-delay", None),
     ("retry-max-time", None),
-    ("socks4", None),
-    ("socks4a", None),
-    ("socks5", None),
-    ("socks5-hostname", None),
     ("speed-limit", Some(b'Y')),
     ("speed-time", Some(b'y')),
     ("stderr", None),
@@ -273,7 +277,6 @@ const VALUED: &[(&str, Option<u8>)] = &[
     ("trace", None),
     ("trace-ascii", None),
     ("trace-config", None),
-    ("unix-socket", None),
     ("user-agent", Some(b'A')),
     ("write-out", Some(b'w')),
 ];

@@ -41,6 +41,7 @@ fn method_body_and_type_are_those_that_curl_sends() {
     for (line, method, url, kind, body) in [
         ("http://h/a?b=1#c", "GET", "http://h/a?b=1", "", ""),
         ("h", "GET", "http://h/", "", ""),
+        ("http://a1.example.:8080/", "GET", "http://a1.example.:8080/", "", ""),
         ("-sSX PUT http://h/", "PUT", "http://h/", "", ""),
         ("-XDELETE --url http://h/", "DELETE", "http://h/", "", ""),
         ("-d a=1 --data b=2 http://h/", "POST", "http://h/", FORM, "a=1&b=2"),
@@ -85,6 +86,33 @@ fn the_url_can_be_taken_out_of_the_arguments_and_standard_input_given_again() {
     assert_eq!(found.without_url, ["-s", "--data-binary", "@-", "-o", "out"]);
     assert_eq!(found.stdin.unwrap(), "from\nstdin");
     assert_eq!(understood("-s http://h/ -v").unwrap().without_url, ["-s", "-v"]);
+    assert_eq!(understood("-sGd a=1 -vo out http://h/").unwrap().without_url, ["-s", "-v", "-o", "out"]);
+    assert_eq!(understood("-sd a=1 http://h/").unwrap().without_url, ["-s", "-d", "a=1"]);
+}
+
+#[test]
+fn nothing_is_read_while_an_option_is_not_known() {
+    struct Unread;
+    impl Files for Unread {
+        fn file(&mut self, _: &Path) -> io::Result<Vec<u8>> {
+            panic!("read");
+        }
+        fn stdin(&mut self) -> io::Result<Vec<u8>> {
+            panic!("read");
+        }
+    }
+    let arguments: Vec<OsString> = ["-d", "@-", "-T", "x", "http://h/", "-K", "y"].map(Into::into).to_vec();
+    assert!(
+        matches!(understand(&arguments, &mut Unread), Err(Error::Refused { option, .. }) if option == "-K")
+    );
+}
+
+#[test]
+fn what_has_curl_connect_elsewhere_is_told() {
+    assert_eq!(understood("http://localhost/").unwrap().elsewhere, None);
+    for (line, option) in [("-x p http://h/", "-x"), ("--resolve a:1:b http://h/", "--resolve")] {
+        assert_eq!(understood(line).unwrap().elsewhere.as_deref(), Some(option));
+    }
 }
 
 #[test]
@@ -125,6 +153,16 @@ fn what_cannot_be_known_is_refused_by_its_name() {
         ("http://h/{a,b}", "{a,b}"),
         ("http://h/a/%2E%2e/b", "dot segments"),
         ("http://user@h/", "user name"),
+        ("http://127.1/", "usual form"),
+        ("http://0x7f000001/", "usual form"),
+        ("http://2130706433:80/", "usual form"),
+        ("http://127.0.0.01/", "usual form"),
+        ("http://127.0.0.1:080/", "port"),
+        ("http://h:/", "port"),
+        ("http://h:99999/", "port"),
+        ("http:/h/", "port"),
+        ("http://[0:0:0:0:0:0:0:1]/", "usual form"),
+        ("http://[2001:DB8::1]/", "usual form"),
         ("http://ü/", "ASCII"),
         ("ftp://h/", "http or https"),
         ("ftp.example.com", "another scheme"),

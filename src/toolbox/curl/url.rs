@@ -1,6 +1,7 @@
 //! The URL as curl reads it, where there is but one way to.
 
 use std::ffi::{OsStr, OsString};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use http::Uri;
@@ -56,6 +57,11 @@ pub(super) fn read(url: &OsStr, glob_off: bool, path_as_is: bool, uploads: bool)
     if authority.is_empty() || authority.contains('%') {
         return Err(refused("expected a host"));
     }
+    if !reads_one_way(authority) {
+        return Err(refused(
+            "expected a host name, or an address in its usual form, and a port of 1 to 65535: curl writes others anew",
+        ));
+    }
     let is_literal = authority.starts_with('[');
     let globs = |part: &str| part.contains(['{', '}', '[', ']']);
     if !glob_off && (globs(target) || !is_literal && globs(authority)) {
@@ -79,6 +85,27 @@ pub(super) fn read(url: &OsStr, glob_off: bool, path_as_is: bool, uploads: bool)
     let query = query.map_or(String::new(), |query| format!("?{query}"));
     let uri = format!("{scheme}://{authority}{path}{query}");
     uri.parse().map_err(|_| refused("expected a URL, percent-encoded"))
+}
+
+/// Whether curl says host and port in the Host header as they stand here: of an address and of a port it
+/// writes the number.
+fn reads_one_way(authority: &str) -> bool {
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let number = |port: &str| port.parse().is_ok_and(|number: u16| number > 0 && number.to_string() == port);
+    if !port.is_none_or(number) {
+        return false;
+    }
+    if let Some(literal) = host.strip_prefix('[') {
+        let literal = literal.strip_suffix(']').unwrap_or_default();
+        return literal.parse().is_ok_and(|address: Ipv6Addr| address.to_string() == literal);
+    }
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let is_number = last.starts_with(|c: char| c.is_ascii_digit())
+        && last.trim_start_matches("0x").bytes().all(|byte| byte.is_ascii_hexdigit());
+    !is_number || host.parse::<Ipv4Addr>().is_ok()
 }
 
 /// The Host header that curl sends, where it isn't in lower case: without the scheme's own port.
