@@ -17,8 +17,8 @@ use super::{Exit, Failure, engine, log, runtime};
 use crate::clock::SystemClock;
 use crate::config;
 use crate::env::Env;
-use crate::toolbox::Scheme;
-use crate::toolbox::capture::{self, Captured, Settings};
+use crate::toolbox::capture::{self, Arrival, Captured, Settings};
+use crate::toolbox::{Scheme, visible};
 
 const MAX_BODY: usize = 1024 * 1024;
 
@@ -125,7 +125,14 @@ pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write, err: &mut dyn Wri
                     () = &mut stop => break Ok(()),
                     turn = turns.recv() => turn,
                 };
-                let Some(turn) = turn else { break Ok(()) };
+                let turn = match turn {
+                    Some(Arrival::Request(turn)) => turn,
+                    Some(Arrival::Fault { peer, why }) => {
+                        shown.tell(peer, &why);
+                        continue;
+                    }
+                    None => break Ok(()),
+                };
                 let kept = shown.keep(&turn.captured);
                 let printed = shown.print(&turn.captured);
                 turn.done(kept && printed.is_ok());
@@ -168,6 +175,12 @@ impl Shown<'_> {
             writeln!(self.err, "warning: {address} isn't on the loopback: {warning}")?;
         }
         Ok(())
+    }
+
+    /// Says on standard error what came that is no request.
+    fn tell(&mut self, peer: SocketAddr, why: &str) {
+        // Whoever closed standard error doesn't want to know.
+        let _ = writeln!(self.err, "warning: {peer} sent no whole HTTP/1.1 request: {}", visible(why));
     }
 
     fn print(&mut self, captured: &Captured) -> io::Result<()> {

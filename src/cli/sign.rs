@@ -69,6 +69,10 @@ pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write, err: &mut dyn Wri
     }
     let printed = if args.json { print_json(args, &signed, out) } else { print_text(&signed, out) };
     printed.map_err(Failure::output)?;
+    if let Err(exposed) = signing::refuse_plain(args.sign.scheme, request.uri()) {
+        // What is printed is good for any request: whoever uses it has to know where not to send it.
+        let _ = writeln!(err, "warning: {exposed}");
+    }
     if args.sign.scheme == Scheme::Azure && !request.headers().contains_key("x-ms-version") {
         // Whoever closed standard error doesn't want to know.
         let _ =

@@ -19,7 +19,7 @@ use crate::env::Env;
 use crate::secret::Credentials;
 use crate::sign::{self, aws3, azure, sigv4};
 use crate::state::State;
-use crate::toolbox::{Keys, Scheme, Signer, Verifier, aws_host};
+use crate::toolbox::{Keys, Scheme, Signer, Verifier, aws_host, keys as key_file};
 use crate::transport::{self, HttpClient, Transport, TrustedRoots};
 
 static DURATIONS: SpanParser = SpanParser::new();
@@ -141,8 +141,8 @@ fn expires(text: &str) -> Result<Duration, String> {
     let duration = seconds
         .or_else(|| DURATIONS.parse_unsigned_duration(text).ok())
         .ok_or("expected seconds, or a duration like 1h")?;
-    if duration.as_secs() == 0 || duration > sigv4::query::MAX_EXPIRES {
-        return Err("expected 1 to 604800 seconds".to_owned());
+    if duration.as_secs() == 0 || duration.subsec_nanos() > 0 || duration > sigv4::query::MAX_EXPIRES {
+        return Err("expected 1 to 604800 whole seconds".to_owned());
     }
     Ok(duration)
 }
@@ -156,10 +156,12 @@ fn algorithm(text: &str) -> Result<aws3::Algorithm, String> {
 }
 
 fn at(text: &str) -> Result<Timestamp, String> {
-    text.parse()
-        .ok()
-        .or_else(|| parse_http_date(text).ok())
-        .ok_or_else(|| "expected 2015-08-30T12:36:00Z or 'Sun, 30 Aug 2015 12:36:00 GMT'".to_owned())
+    let mail = || jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok();
+    let time = text.parse().ok().or_else(|| parse_http_date(text).ok()).or_else(mail);
+    // Nothing was signed earlier, and no form but that of mail could say so.
+    time.filter(|time: &Timestamp| *time >= Timestamp::UNIX_EPOCH).ok_or_else(|| {
+        "expected 2015-08-30T12:36:00Z or 'Sun, 30 Aug 2015 12:36:00 GMT', from 1970 on".to_owned()
+    })
 }
 
 impl SignArgs {
@@ -271,7 +273,7 @@ fn amazon_date(env: &Env) -> Result<Timestamp, Failure> {
 }
 
 impl KeyArgs {
-    fn check(&self, scheme: Scheme) -> Result<(), Error> {
+    pub(super) fn check(&self, scheme: Scheme) -> Result<(), Error> {
         for (given, of, option) in [
             (self.account.is_some(), Scheme::Azure, "--account"),
             (self.key_file.is_some(), Scheme::Azure, "--key-file"),
@@ -370,10 +372,21 @@ impl CheckArgs {
     /// # Errors
     /// When there are no keys.
     pub(super) fn verifier(&self, scheme: Scheme, keys: &KeyArgs, env: &Env) -> Result<Verifier, Failure> {
+        let is_v4 = matches!(scheme, Scheme::SigV4 | Scheme::SigV4Query);
+        for (given, option) in [(self.region.is_some(), "--region"), (self.service.is_some(), "--service")] {
+            if given && !is_v4 {
+                return Err(Error::Pointless { option, scheme }.into());
+            }
+        }
+        keys.check(scheme)?;
         let known = match &self.keys {
             Some(path) => Keys::from_file(path).map_err(|error| {
-                let exit = match error {
-                    crate::toolbox::keys::Error::Read { .. } => Exit::NotPermitted,
+                let exit = match &error {
+                    key_file::Error::Read { source, .. }
+                        if source.kind() != std::io::ErrorKind::InvalidData =>
+                    {
+                        Exit::NotPermitted
+                    }
                     _ => Exit::Misconfigured,
                 };
                 Failure::new(exit, error)

@@ -1,7 +1,7 @@
 //! `pin53 verify`: whether a request, as it stands in a file, is what the holder of a key signed.
 
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -9,7 +9,8 @@ use super::signing::{CheckArgs, KeyArgs, TimeArgs};
 use super::{Exit, Failure};
 use crate::env::Env;
 use crate::sign::Rejection;
-use crate::toolbox::{Scheme, Verified, difference, raw};
+use crate::toolbox::difference::{self, Difference};
+use crate::toolbox::{Scheme, Verified, raw, visible, visible_lines};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -29,7 +30,7 @@ pub(super) struct Args {
     /// One JSON object on stdout
     #[arg(long, help_heading = "Output")]
     pub json: bool,
-    /// The request as it was sent [default: standard input]
+    /// The request as it was sent [default: -, standard input]
     #[arg(value_name = "FILE", help_heading = "What to check")]
     pub file: Option<PathBuf>,
 }
@@ -61,7 +62,8 @@ enum Error {
 /// When the request can't be read, or there are no keys.
 pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write) -> Result<Exit, Failure> {
     let verifier = args.check.verifier(args.scheme, &args.own, env)?;
-    let what = args.file.as_ref().map_or("standard input".to_owned(), |file| file.display().to_string());
+    let file = args.file.as_deref().filter(|file| *file != Path::new("-"));
+    let what = file.map_or("standard input".to_owned(), |file| file.display().to_string());
     let read = |read: io::Result<Vec<u8>>, what: String| {
         read.map_err(|source| Failure::new(Exit::Usage, Error::Read { what, source }))
     };
@@ -72,7 +74,7 @@ pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write) -> Result<Exit, F
         }
         None => None,
     };
-    let bytes = if let Some(file) = &args.file {
+    let bytes = if let Some(file) = file {
         std::fs::read(file)
     } else {
         let mut bytes = Vec::new();
@@ -82,31 +84,43 @@ pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write) -> Result<Exit, F
     let request = raw::read(&bytes);
     let request = request.map_err(|source| Failure::new(Exit::Refused, Error::Raw { what, source }))?;
     let answer = verifier.verify(&request, args.time.now(env)?);
-    let printed =
-        if args.json { print_json(&answer, out) } else { print_text(&answer, expected.as_deref(), out) };
+    let difference = match (&answer, expected) {
+        (Err(Rejection::Mismatch { canonical_request, string_to_sign }), Some(expected)) => {
+            Some(difference::first(&expected, canonical_request.as_deref(), string_to_sign))
+        }
+        _ => None,
+    };
+    let printed = if args.json {
+        print_json(&answer, difference.as_ref(), out)
+    } else {
+        print_text(&answer, difference.as_ref(), out)
+    };
     printed.map_err(Failure::output)?;
     Ok(if answer.is_ok() { Exit::Ok } else { Exit::Refused })
 }
 
 fn print_text(
     answer: &Result<Verified, Rejection>,
-    expected: Option<&str>,
+    difference: Option<&Difference>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let Err(rejection) = answer else { return writeln!(out, "valid") };
-    writeln!(out, "{}: {rejection}", rejection.name())?;
+    writeln!(out, "{}: {}", rejection.name(), visible(&rejection.to_string()))?;
     let Rejection::Mismatch { canonical_request, string_to_sign } = rejection else { return Ok(()) };
-    if let Some(expected) = expected {
-        let found = difference::first(expected, canonical_request.as_deref(), string_to_sign);
-        writeln!(out, "\n{found}")?;
+    if let Some(difference) = difference {
+        writeln!(out, "\n{}", visible_lines(&difference.to_string()))?;
     }
     if let Some(canonical_request) = canonical_request {
-        writeln!(out, "\ncanonical request:\n{canonical_request}")?;
+        writeln!(out, "\ncanonical request:\n{}", visible_lines(canonical_request))?;
     }
-    writeln!(out, "\nstring to sign:\n{string_to_sign}")
+    writeln!(out, "\nstring to sign:\n{}", visible_lines(string_to_sign))
 }
 
-fn print_json(answer: &Result<Verified, Rejection>, out: &mut dyn Write) -> io::Result<()> {
+fn print_json(
+    answer: &Result<Verified, Rejection>,
+    difference: Option<&Difference>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let object = match answer {
         Ok(verified) => json!({
             "valid": true,
@@ -119,6 +133,7 @@ fn print_json(answer: &Result<Verified, Rejection>, out: &mut dyn Write) -> io::
             "why": "the signature does not match",
             "canonical_request": canonical_request,
             "string_to_sign": string_to_sign,
+            "difference": difference.map(ToString::to_string),
         }),
         Err(rejection) => {
             json!({ "valid": false, "reason": rejection.name(), "why": rejection.to_string() })

@@ -40,12 +40,16 @@ pub struct Peer(pub std::net::SocketAddr);
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// What is done with what one connection did instead of asking: in words, for people.
+type OnFault = Arc<dyn Fn(std::net::SocketAddr, String) + Send + Sync>;
+
 /// An HTTP server about to run.
 pub struct Server {
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
     auto_date: bool,
     record_heads: bool,
+    on_fault: Option<OnFault>,
     connections: Arc<AtomicU64>,
 }
 
@@ -53,7 +57,14 @@ impl Server {
     /// A server of plain HTTP on `listener`.
     #[must_use]
     pub fn new(listener: TcpListener) -> Self {
-        Self { listener, tls: None, auto_date: true, record_heads: false, connections: Arc::default() }
+        Self {
+            listener,
+            tls: None,
+            auto_date: true,
+            record_heads: false,
+            on_fault: None,
+            connections: Arc::default(),
+        }
     }
 
     /// The same over TLS.
@@ -72,6 +83,12 @@ impl Server {
     #[must_use]
     pub fn record_heads(self) -> Self {
         Self { record_heads: true, ..self }
+    }
+
+    /// Tells of connections that end without a whole request or answer.
+    #[must_use]
+    pub fn on_fault(self, tell: impl Fn(std::net::SocketAddr, String) + Send + Sync + 'static) -> Self {
+        Self { on_fault: Some(Arc::new(tell)), ..self }
     }
 
     /// Counts accepted connections into `count`.
@@ -115,17 +132,29 @@ impl Server {
             let (service, stopping) = (service.clone(), stopping.clone());
             let (tls, auto_date) = (self.tls.clone(), self.auto_date);
             let record = self.record_heads;
+            let on_fault = self.on_fault.clone();
+            let faulty = move |fault: String| {
+                tracing::debug!(%peer, fault, "a connection ended early");
+                if let Some(tell) = on_fault {
+                    tell(peer, fault);
+                }
+            };
             connections.spawn(async move {
                 let Some(config) = tls else {
                     let head = RawHead::default();
                     let origin = record.then(|| (head.clone(), Peer(peer)));
                     let stream: Box<dyn Stream> =
                         if record { Box::new(Recorder { inner: stream, head }) } else { Box::new(stream) };
-                    return converse(stream, service, auto_date, origin, stopping).await;
+                    return converse(stream, service, auto_date, origin, stopping)
+                        .await
+                        .unwrap_or_else(faulty);
                 };
                 let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
                 match tokio::time::timeout(HANDSHAKE, handshake).await {
-                    Ok(Ok(stream)) => converse(Box::new(stream), service, auto_date, None, stopping).await,
+                    Ok(Ok(stream)) => {
+                        let stream = Box::new(stream);
+                        converse(stream, service, auto_date, None, stopping).await.unwrap_or_else(faulty);
+                    }
                     Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
                     Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
                 }
@@ -150,7 +179,8 @@ async fn converse<S, B>(
     auto_date: bool,
     origin: Origin,
     mut stopping: watch::Receiver<()>,
-) where
+) -> Result<(), String>
+where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<BoxError>,
@@ -184,9 +214,7 @@ async fn converse<S, B>(
             connection.await
         }
     };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
-    }
+    ended.map_err(|error| crate::causes::with_causes(&error))
 }
 
 fn concerns_one_connection(error: &io::Error) -> bool {

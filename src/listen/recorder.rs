@@ -10,29 +10,45 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Most of a head that is kept; hyper refuses longer ones.
 const MOST: usize = 512 * 1024;
 
-/// What a connection has sent up to its first blank line, put into the extensions of its request.
+/// What a connection has sent up to the blank line behind its first request's headers, put into the
+/// extensions of that request.
 #[derive(Debug, Clone, Default)]
-pub struct RawHead(Arc<Mutex<Vec<u8>>>);
+pub struct RawHead(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    /// Where the head ends, once that has been read.
+    end: Option<usize>,
+}
+
+impl Kept {
+    fn take_in(&mut self, bytes: &[u8]) {
+        if self.end.is_some() || self.bytes.len() >= MOST {
+            return;
+        }
+        // Blank lines before the request line are passed over, as hyper does (RFC 9112 section 2.2).
+        let blank = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let skipped =
+            if self.bytes.is_empty() { bytes.iter().take_while(|byte| blank(byte)).count() } else { 0 };
+        // A blank line may have begun in what came before.
+        let from = self.bytes.len().saturating_sub(3);
+        self.bytes.extend_from_slice(&bytes[skipped..]);
+        self.end = end_of_head(&self.bytes[from..]).map(|end| from + end);
+    }
+}
 
 impl RawHead {
     /// The request line and the header lines, with the blank line behind them.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let kept = self.kept();
-        let end = end_of_head(&kept).unwrap_or(kept.len());
-        kept[..end].to_vec()
+        kept.bytes[..kept.end.unwrap_or(kept.bytes.len())].to_vec()
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
         // Bytes are appended in one piece.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take_in(&self, bytes: &[u8]) {
-        let mut kept = self.kept();
-        if kept.len() < MOST && end_of_head(&kept).is_none() {
-            kept.extend_from_slice(bytes);
-        }
     }
 }
 
@@ -59,7 +75,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Recorder<I> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.inner).poll_read(cx, buf);
-        self.head.take_in(&buf.filled()[before..]);
+        self.head.kept().take_in(&buf.filled()[before..]);
         read
     }
 }
@@ -75,5 +91,37 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Recorder<I> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn head(pieces: &[&[u8]]) -> String {
+        let head = RawHead::default();
+        for piece in pieces {
+            head.kept().take_in(piece);
+        }
+        String::from_utf8(head.bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_head_begins_with_the_request_line_and_ends_with_the_blank_line() {
+        assert_eq!(
+            head(&[b"\r\n\r", b"\n\nGET / HTTP/1.1\r\nA: b\r\n\r\nbody"]),
+            "GET / HTTP/1.1\r\nA: b\r\n\r\n"
+        );
+        assert_eq!(head(&[b"GET / HTTP/1.1\n\nbody\r\n\r\n"]), "GET / HTTP/1.1\n\n");
+        assert_eq!(head(&[b"GET / HT"]), "GET / HT");
+    }
+
+    proptest! {
+        #[test]
+        fn how_it_was_cut_into_pieces_makes_no_difference(text in "[\r\n]{0,3}GET /[a\r\n]{0,12}", cut in 1usize..6) {
+            let pieces: Vec<&[u8]> = text.as_bytes().chunks(cut).collect();
+            prop_assert_eq!(head(&pieces), head(&[text.as_bytes()]));
+        }
     }
 }

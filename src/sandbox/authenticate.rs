@@ -184,6 +184,7 @@ fn refusal(why: Rejection, scheme: Scheme) -> ApiError {
         | Rejection::Repeated(_)
         | Rejection::SignedHeaderMissing(_)
         | Rejection::NotCovered(_)
+        | Rejection::Uncovered(_)
         | Rejection::Payload(_) => incomplete(&why.to_string()),
     }
 }

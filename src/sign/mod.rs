@@ -115,6 +115,8 @@ pub enum Rejection {
     /// The scheme asks for a header to be signed that is not.
     #[error("the header {0} has to be signed and is not")]
     NotCovered(&'static str),
+    #[error("the header {0} isn't signed, and every x-amz- header has to be")]
+    Uncovered(String),
     #[error("expected {0} in the query, found none")]
     MissingParameter(&'static str),
     #[error("expected a date in {0}, found none")]
@@ -159,7 +161,7 @@ impl Rejection {
             }
             Self::UnknownKey(_) => "unknown key",
             Self::SignedHeaderMissing(_) => "signed header missing",
-            Self::NotCovered(_) | Self::MissingDate(_) => "not covered",
+            Self::NotCovered(_) | Self::Uncovered(_) | Self::MissingDate(_) => "not covered",
             Self::ScopeDay { .. } | Self::WrongScope { .. } => "wrong scope",
             Self::OutsideWindow { .. } | Self::Expired { .. } => "outside the window",
             Self::UnusableKey(_) => "unusable key",
@@ -186,7 +188,7 @@ fn host_of(uri: &Uri) -> Option<String> {
     };
     if let Some(port) = uri.port().filter(|port| Some(port.as_u16()) != default) {
         host.push(':');
-        host.push_str(port.as_str());
+        host.push_str(&port.as_u16().to_string());
     }
     Some(host)
 }
@@ -339,6 +341,7 @@ mod tests {
             ("http://example.com:80/", Some("example.com")),
             ("http://example.com:443/", Some("example.com:443")),
             ("https://localhost:8443/x", Some("localhost:8443")),
+            ("https://example.com:0080/", Some("example.com:80")),
             ("http://[::1]:4566/", Some("[::1]:4566")),
             ("https://user:secret@example.com/", Some("example.com")),
             ("/relative", None),

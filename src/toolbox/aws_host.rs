@@ -27,6 +27,7 @@ const CALLED_OTHERWISE: &[(&str, &str)] = &[
     ("agreement-marketplace", "aws-marketplace"),
     ("api.tunneling.iot", "IoTSecuredTunneling"),
     ("appconfigdata", "appconfig"),
+    ("appsync-api", "appsync"),
     ("appstream2", "appstream"),
     ("bedrock-agent", "bedrock"),
     ("bedrock-agent-runtime", "bedrock"),
@@ -44,11 +45,13 @@ const CALLED_OTHERWISE: &[(&str, &str)] = &[
     ("data-signer", "signer"),
     ("data.iot", "iotdata"),
     ("data.jobs.iot", "iot-jobs-data"),
+    ("ddb", "dynamodb"),
     ("deployment-marketplace", "aws-marketplace"),
     ("discovery-marketplace", "aws-marketplace"),
     ("email", "ses"),
     ("eventsv2", "events"),
     ("forecastquery", "forecast"),
+    ("git-codecommit", "codecommit"),
     ("iam-toolbox", "iam"),
     ("identity-chime", "chime"),
     ("ivsrealtime", "ivs"),
@@ -68,12 +71,15 @@ const CALLED_OTHERWISE: &[(&str, &str)] = &[
     ("personalize-runtime", "personalize"),
     ("pinpoint", "mobiletargeting"),
     ("portal.sso", "awsssoportal"),
+    ("queue", "sqs"),
     ("reporting-marketplace", "aws-marketplace"),
     ("runtime-v2-lex", "lex"),
     ("s3-accelerate", "s3"),
+    ("s3-accesspoint", "s3"),
     ("s3-control", "s3"),
     ("servicecatalog-appregistry", "servicecatalog"),
     ("sms-voice.pinpoint", "sms-voice"),
+    ("transcribestreaming", "transcribe"),
     ("voice-chime", "chime"),
 ];
 
@@ -88,15 +94,21 @@ pub struct Known {
 #[must_use]
 pub fn read(host: &str) -> Option<Known> {
     let host = host.to_ascii_lowercase();
+    let host = host.strip_suffix('.').unwrap_or(&host);
     let (name, whole) = PARTITIONS
         .iter()
         .find_map(|(suffix, region)| host.strip_suffix(suffix).map(|name| (name, *region)))?;
+    // Endpoints inside a VPC end in `SERVICE.REGION.vpce`.
+    let name = name.strip_suffix(".vpce").unwrap_or(name);
     let labels: Vec<&str> =
         name.split('.').filter(|label| !matches!(*label, "dualstack" | "global")).collect();
     if let Some(region) = labels.last()?.strip_prefix("s3-").filter(|region| is_region(region)) {
         return Some(Known { region: region.to_owned(), service: "s3".to_owned() });
     }
-    let (region, before) = match labels.iter().rposition(|label| is_region(label)) {
+    // A bucket may have the name of a region.
+    let is_bucket = |at: usize| labels.get(at + 1) == Some(&"s3");
+    let region_at = labels.iter().rposition(|label| is_region(label)).filter(|at| !is_bucket(*at));
+    let (region, before) = match region_at {
         // `DOMAIN.REGION.es.amazonaws.com`
         Some(at) if at + 1 < labels.len() => (labels[at], &labels[at + 1..]),
         Some(at) => (labels[at], &labels[..at]),
@@ -127,17 +139,27 @@ fn called(labels: &[&str]) -> Option<String> {
     // The longest that fits: `sms-voice.pinpoint` before `pinpoint`.
     let known =
         CALLED_OTHERWISE.iter().filter(|(known, _)| ends_in(known)).max_by_key(|(known, _)| known.len());
-    Some(known.map_or(last, |(_, service)| service).to_owned())
+    let service = match known {
+        Some((_, service)) => service,
+        // `ACCOUNT-ats.iot.REGION`
+        None if last == "iot" && plain.len() > 1 => "iotdata",
+        // `BUCKET--ZONE--x-s3.s3express-ZONE.REGION`
+        None if last.starts_with("s3express-") => "s3express",
+        None => last,
+    };
+    Some(service.to_owned())
 }
 
-/// Whether a label has the shape of a region, like `us-east-1`.
+/// Whether a label is a region's, like `us-east-1` (botocore, `partitions.json`).
 fn is_region(label: &str) -> bool {
+    const AREAS: [&str; 11] = ["af", "ap", "ca", "cn", "eu", "eusc", "il", "me", "mx", "sa", "us"];
     let parts: Vec<&str> = label.split('-').collect();
-    let words = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
-    matches!(parts.split_last(), Some((number, words_before)) if words_before.len() >= 2
-        && (2..=4).contains(&words_before[0].len())
-        && words_before.iter().all(words)
-        && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    let [area, words @ .., number] = &parts[..] else { return false };
+    let word = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    AREAS.contains(area)
+        && (1..=2).contains(&words.len())
+        && words.iter().all(word)
+        && matches!(number.as_bytes(), [b'1'..=b'9'] | [b'1'..=b'9', b'0'..=b'9'])
 }
 
 #[cfg(test)]
@@ -164,6 +186,19 @@ mod tests {
             ("abc.lambda-url.eu-west-1.on.aws", "eu-west-1", "lambda"),
             ("sms-voice.pinpoint.us-east-1.amazonaws.com", "us-east-1", "sms-voice"),
             ("email.us-east-1.amazonaws.com", "us-east-1", "ses"),
+            ("iam.amazonaws.com.", "us-east-1", "iam"),
+            ("my-app-1.s3.amazonaws.com", "us-east-1", "s3"),
+            ("us-east-2.s3.amazonaws.com", "us-east-1", "s3"),
+            ("us-east-2.s3.eu-west-1.amazonaws.com", "eu-west-1", "s3"),
+            ("vpce-1a2b.lambda.us-east-1.vpce.amazonaws.com", "us-east-1", "lambda"),
+            ("bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com", "us-east-1", "s3"),
+            ("x.appsync-api.eu-west-1.amazonaws.com", "eu-west-1", "appsync"),
+            ("123456789012.ddb.us-east-1.amazonaws.com", "us-east-1", "dynamodb"),
+            ("abc-ats.iot.us-east-1.amazonaws.com", "us-east-1", "iotdata"),
+            ("iot.us-east-1.amazonaws.com", "us-east-1", "iot"),
+            ("eu-west-1.queue.amazonaws.com", "eu-west-1", "sqs"),
+            ("b--use1-az4--x-s3.s3express-use1-az4.us-east-1.amazonaws.com", "us-east-1", "s3express"),
+            ("s3express-control.us-east-1.amazonaws.com", "us-east-1", "s3express"),
         ] {
             let expected = Known { region: region.to_owned(), service: service.to_owned() };
             assert_eq!(read(host), Some(expected), "{host}");

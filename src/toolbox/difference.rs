@@ -29,6 +29,11 @@ pub struct Place {
 #[must_use]
 pub fn first(expected: &str, canonical_request: Option<&str>, string_to_sign: &str) -> Difference {
     let expected = expected.trim_end_matches(['\r', '\n']).replace("\r\n", "\n");
+    // As `--explain` prints it, both texts under their headings.
+    let expected = match expected.strip_prefix("canonical request:\n") {
+        Some(both) => both.split("\n\nstring to sign:\n").next().unwrap_or_default().to_owned(),
+        None => expected.strip_prefix("string to sign:\n").map(str::to_owned).unwrap_or(expected),
+    };
     let expected = if expected.contains('\n') { expected } else { expected.replace('|', "\n") };
     let algorithm = string_to_sign.lines().next().unwrap_or_default();
     let (text, computed) = match canonical_request {
@@ -56,7 +61,11 @@ pub fn first(expected: &str, canonical_request: Option<&str>, string_to_sign: &s
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(place) = &self.place else {
-            return write!(f, "no difference in the {}: the secrets differ", self.text);
+            let text = self.text;
+            return write!(
+                f,
+                "no difference in the {text}: the secrets differ, or the signature was changed"
+            );
         };
         let Place { line, column, expected, computed } = place;
         writeln!(f, "first difference: line {line} of the {}, column {column}", self.text)?;
@@ -94,6 +103,9 @@ mod tests {
         assert_eq!(first(&CANONICAL.replace('\n', "\r\n"), Some(CANONICAL), STRING).place, None);
         assert_eq!(first(&CANONICAL.replace('\n', "|"), Some(CANONICAL), STRING).place, None);
         assert_eq!(first("Sun", None, "Mon").text, "string to sign");
+        let explained = format!("canonical request:\n{CANONICAL}\n\nstring to sign:\n{STRING}\n");
+        assert_eq!(first(&explained, Some(CANONICAL), STRING).place, None);
+        assert_eq!(first("string to sign:\nSun\n", None, "Sun").place, None);
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub mod difference;
 pub mod keys;
 pub mod raw;
 mod scheme;
+mod visible;
 
 pub use keys::Keys;
 pub use scheme::{Scheme, SchemeError, Signer, Verified, Verifier};
+pub use visible::{visible, visible_lines};

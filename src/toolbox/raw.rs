@@ -5,14 +5,14 @@
 //! URI can't. Not here: whether the request makes sense, or who signed it.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Uri};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::sign::RawPath;
 
 /// What [`Uri`] doesn't take in a path or query.
-const NOT_IN_A_URI: &AsciiSet = &CONTROLS.add(b' ').add(b'<').add(b'>').add(b'`').add(b'^').add(b'#');
+const NOT_IN_A_URI: &AsciiSet = &CONTROLS.add(b' ').add(b'<').add(b'>').add(b'`').add(b'^');
 
 /// A text is no request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,8 +21,10 @@ pub enum Error {
     RequestLine,
     #[error("line 1: expected a method like GET, found '{0}'")]
     Method(String),
-    #[error("line 1: expected a path like /hostedzone?a=1, found '{0}'")]
+    #[error("line 1: expected a path like /hostedzone?a=1, without a fragment, found '{0}'")]
     Target(String),
+    #[error("expected the same host in line 1 and in the Host header")]
+    Host,
     #[error("line {line}: expected a header like 'Name: value'")]
     Header { line: usize },
     #[error("expected one Content-Length of digits")]
@@ -33,7 +35,7 @@ pub enum Error {
     Surplus { expected: u64, surplus: u64 },
     #[error("expected a chunked body as RFC 9112 section 7.1 has it, to its last chunk")]
     Chunks,
-    #[error("expected no Transfer-Encoding, or chunked, found another")]
+    #[error("expected no Transfer-Encoding, or chunked and no Content-Length beside it")]
     Encoding,
 }
 
@@ -48,6 +50,13 @@ pub fn read(bytes: &[u8]) -> Result<Request<Bytes>, Error> {
     let first = lines.next().ok_or(Error::RequestLine)?;
     let mut request = request_line(first)?;
     *request.headers_mut() = headers(&mut lines)?;
+    // Servers differ over which of two counts.
+    let mut hosts = request.headers().get_all(HOST).iter();
+    if let (Some(target), Some(host)) = (request.uri().authority(), hosts.next())
+        && !target.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes())
+    {
+        return Err(Error::Host);
+    }
     let body = body(request.headers(), lines.rest)?;
     *request.body_mut() = body;
     Ok(request)
@@ -83,13 +92,20 @@ fn request_line(line: &[u8]) -> Result<Request<Bytes>, Error> {
     let line = std::str::from_utf8(line).map_err(|_| Error::RequestLine)?;
     let (method, rest) = line.split_once(' ').ok_or(Error::RequestLine)?;
     let (target, version) = rest.rsplit_once(' ').ok_or(Error::RequestLine)?;
-    if !version.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("HTTP/")) {
+    let number = version.get(..5).filter(|start| start.eq_ignore_ascii_case("HTTP/")).map(|_| &version[5..]);
+    if !number.is_some_and(|number| {
+        number.starts_with(|c: char| c.is_ascii_digit()) && number.parse::<f32>().is_ok()
+    }) {
         return Err(Error::RequestLine);
     }
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| Error::Method(shown(method)))?;
     let mut request = Request::new(Bytes::new());
     *request.method_mut() = method;
     let refused = || Error::Target(shown(target));
+    // A URI would drop what stands behind it.
+    if target.contains('#') {
+        return Err(refused());
+    }
     let uri = if let Ok(uri) = target.parse::<Uri>() {
         uri
     } else {
@@ -135,11 +151,11 @@ fn headers(lines: &mut Lines<'_>) -> Result<HeaderMap, Error> {
 }
 
 fn body(headers: &HeaderMap, rest: &[u8]) -> Result<Bytes, Error> {
-    if let Some(encoding) = headers.get(TRANSFER_ENCODING) {
-        return match encoding.as_bytes() {
-            chunked if chunked.eq_ignore_ascii_case(b"chunked") => dechunked(rest),
-            _ => Err(Error::Encoding),
-        };
+    let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
+    if let Some(encoding) = encodings.next() {
+        let alone = encodings.next().is_none() && !headers.contains_key(CONTENT_LENGTH);
+        let chunked = encoding.as_bytes().eq_ignore_ascii_case(b"chunked");
+        return if alone && chunked { dechunked(rest) } else { Err(Error::Encoding) };
     }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let Some(length) = lengths.next() else { return Ok(Bytes::copy_from_slice(rest)) };
@@ -159,7 +175,8 @@ fn body(headers: &HeaderMap, rest: &[u8]) -> Result<Bytes, Error> {
     }
 }
 
-/// Puts a chunked body together. Trailers are passed over, as nothing signs them.
+/// Puts a chunked body together. Trailers are passed over, as nothing signs them; behind them nothing may
+/// stand but an editor's last line end.
 fn dechunked(rest: &[u8]) -> Result<Bytes, Error> {
     let mut lines = Lines { rest, number: 0 };
     let mut body = Vec::new();
@@ -171,7 +188,14 @@ fn dechunked(rest: &[u8]) -> Result<Bytes, Error> {
         }
         let size = usize::from_str_radix(size, 16).map_err(|_| Error::Chunks)?;
         if size == 0 {
-            return Ok(body.into());
+            let blank = |line: &&[u8]| line.is_empty();
+            while let Some(trailer) = lines.next().filter(|line| !blank(line)) {
+                if !trailer.contains(&b':') {
+                    return Err(Error::Chunks);
+                }
+            }
+            let is_end = matches!(lines.rest, b"" | b"\n" | b"\r\n");
+            return if is_end { Ok(body.into()) } else { Err(Error::Chunks) };
         }
         let chunk = lines.rest.get(..size).ok_or(Error::Chunks)?;
         body.extend_from_slice(chunk);
@@ -245,8 +269,18 @@ mod tests {
     fn chunks_are_put_together() {
         let chunked =
             |body: &str| read(format!("PUT / HTTP/1.1\nTransfer-Encoding: chunked\n\n{body}").as_bytes());
+        assert_eq!(text(&chunked("0\r\nTrailer: x\r\n\r\n").unwrap()), "");
         assert_eq!(text(&chunked("3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n").unwrap()), "abc0123456789");
-        for cut in ["", "3\r\nab", "3\r\nabcd\r\n0\r\n", "g\r\n", "3\r\nabc\r\n", "+3\r\nabc\r\n0\r\n"] {
+        for cut in [
+            "",
+            "3\r\nab",
+            "3\r\nabcd\r\n0\r\n",
+            "g\r\n",
+            "3\r\nabc\r\n",
+            "+3\r\nabc\r\n0\r\n",
+            "0\r\n\r\nGET / HTTP/1.1\r\n",
+            "0\r\nrubbish\r\n\r\n",
+        ] {
             assert_eq!(chunked(cut).unwrap_err(), Error::Chunks, "{cut:?}");
         }
     }
@@ -262,6 +296,14 @@ mod tests {
             ("GET / HTTP/1.1\nHost: h\nno header\n", Error::Header { line: 3 }),
             ("GET / HTTP/1.1\n folded: first\n", Error::Header { line: 2 }),
             ("GET / HTTP/1.1\nTransfer-Encoding: gzip\n\n", Error::Encoding),
+            (
+                "GET / HTTP/1.1\nTransfer-Encoding: chunked\nTransfer-Encoding: identity\n\n0\n\n",
+                Error::Encoding,
+            ),
+            ("GET / HTTP/1.1\nTransfer-Encoding: chunked\nContent-Length: 5\n\n0\n\n", Error::Encoding),
+            ("GET /a?b=1#c HTTP/1.1\n\n", Error::Target("/a?b=1#c".into())),
+            ("GET / HTTP/zzz\n\n", Error::RequestLine),
+            ("GET http://h/ HTTP/1.1\nHost: i\n\n", Error::Host),
         ] {
             assert_eq!(read(raw.as_bytes()).unwrap_err(), expected, "{raw:?}");
         }

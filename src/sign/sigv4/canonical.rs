@@ -11,14 +11,16 @@ use super::Settings;
 use crate::sign::RawPath;
 use crate::sign::percent::push_encoded;
 
-/// Headers that proxies and clients change on the way, in alphabetical order; `proxy-*` beside them
-/// (botocore, `auth.py`). `authorization` is where the signature itself goes.
-const NEVER_SIGNED: [&str; 13] = [
+/// Headers that proxies and clients change on the way, in alphabetical order (botocore, `auth.py`).
+/// `authorization` is where the signature itself goes.
+const NEVER_SIGNED: [&str; 15] = [
     "authorization",
     "baggage",
     "connection",
     "expect",
     "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
     "te",
     "traceparent",
     "tracestate",
@@ -30,7 +32,7 @@ const NEVER_SIGNED: [&str; 13] = [
 ];
 
 pub(super) fn is_never_signed(name: &str) -> bool {
-    NEVER_SIGNED.binary_search(&name).is_ok() || name.starts_with("proxy-")
+    NEVER_SIGNED.binary_search(&name).is_ok()
 }
 
 /// One value of a header that is covered.

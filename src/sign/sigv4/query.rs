@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 
 use super::Verified;
 use super::canonical::{Canonical, Field};
-use super::verify::{Claim, fields, matches};
+use super::verify::{Claim, check_covers_all, fields, matches};
 use super::{
     ALGORITHM, Settings, Signer, TokenPlace, UNSIGNED_PAYLOAD, X_AMZ_CONTENT_SHA256, is_s3, stamp,
     string_to_sign,
@@ -226,6 +226,7 @@ pub fn verify<B: AsRef<[u8]>>(
         let canonical_request = Some(canonical.into_text());
         return Err(Rejection::Mismatch { canonical_request, string_to_sign });
     }
+    check_covers_all(request.headers(), claim.signed_headers, true)?;
     if let Some(expected) = &credentials.session_token {
         let found = one(query, TOKEN)?.ok_or_else(|| Rejection::TokenMissing(credentials.key_id.clone()))?;
         if !mac::same(found.as_bytes(), expected.expose_secret().as_bytes()) {

@@ -289,6 +289,16 @@ fn saying_unsigned_afterwards_does_not_lift_the_cover_off_the_body() {
 }
 
 #[test]
+fn a_header_that_tells_the_service_what_to_do_has_to_be_covered() {
+    let mut request = signed(post(), &credentials());
+    request.headers_mut().insert("x-amzn-trace-id", HeaderValue::from_static("x"));
+    request.headers_mut().insert("x-custom", HeaderValue::from_static("x"));
+    assert!(check(&request).is_ok());
+    request.headers_mut().insert("x-amz-target", HeaderValue::from_static("Route53.Delete"));
+    assert_eq!(check(&request), Err(Rejection::Uncovered("x-amz-target".into())));
+}
+
+#[test]
 fn host_and_date_have_to_be_covered() {
     let request = signed(post(), &credentials());
     let list = "content-type;host;x-amz-date";

@@ -14,7 +14,10 @@ use crate::clock::Timestamp;
 use crate::secret::Credentials;
 use crate::sign::date::{self, Stamp};
 use crate::sign::mac::{self, Hex};
-use crate::sign::{Keys, Rejection, authorization, check_token, check_window, host_of, parameters};
+use crate::sign::{
+    Keys, Rejection, X_AMZ_DATE, X_AMZ_SECURITY_TOKEN, authorization, check_token, check_window, host_of,
+    parameters,
+};
 
 /// Where a date is looked for.
 pub(super) const DATES: &str = "an x-amz-date or Date header";
@@ -124,6 +127,7 @@ pub fn verify<B: AsRef<[u8]>>(
         let canonical_request = Some(canonical.into_text());
         return Err(Rejection::Mismatch { canonical_request, string_to_sign });
     }
+    check_covers_all(headers, claim.signed_headers, false)?;
     check_token(headers, &credentials)?;
     Ok(Verified {
         key_id: claim.key_id.to_owned(),
@@ -170,6 +174,22 @@ pub(super) fn fields<'a>(
         return Err(Rejection::NotCovered("host"));
     }
     Ok(fields)
+}
+
+/// Holds against a request any `x-amz-` header beside those that are covered: it tells the service what to
+/// do. A token that joins after signing is compared by itself.
+pub(super) fn check_covers_all(
+    headers: &HeaderMap,
+    signed_headers: &str,
+    dated_in_query: bool,
+) -> Result<(), Rejection> {
+    let by_itself =
+        |name: &str| name == X_AMZ_SECURITY_TOKEN.as_str() || name == X_AMZ_DATE.as_str() && dated_in_query;
+    let uncovered = headers
+        .keys()
+        .map(http::HeaderName::as_str)
+        .find(|name| name.starts_with("x-amz-") && !by_itself(name) && !names(signed_headers, name));
+    uncovered.map_or(Ok(()), |name| Err(Rejection::Uncovered(name.to_owned())))
 }
 
 /// The time of signing, from a header that is covered.

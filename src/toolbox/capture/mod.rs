@@ -4,6 +4,7 @@
 //! was dealt with. Not here: where they are printed.
 
 mod body;
+mod multipart;
 mod redact;
 mod show;
 #[cfg(test)]
@@ -21,7 +22,8 @@ use futures_util::StreamExt;
 use http::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use http::{Request, StatusCode};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::{Scheme, Verified, Verifier};
 use crate::clock::{Clock, Timestamp};
@@ -30,8 +32,10 @@ use crate::sign::Rejection;
 
 /// How long a body may take to come.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
-/// Requests that are taken in at one time; more are told to come back.
-const AT_ONCE: usize = 256;
+/// Bodies up to this long are taken from however many clients there are;
+const SHORT: usize = 64 * 1024;
+/// longer ones from so many at one time, so that memory has a bound. The others wait.
+const LONG_AT_ONCE: usize = 32;
 
 /// What is done with requests.
 #[derive(Debug, Clone)]
@@ -63,6 +67,17 @@ pub struct Turn {
     answer: oneshot::Sender<StatusCode>,
 }
 
+/// What came in over one connection.
+#[derive(Debug)]
+pub enum Arrival {
+    Request(Box<Turn>),
+    /// No HTTP/1.1 request, or not all of one; with why in words.
+    Fault {
+        peer: SocketAddr,
+        why: String,
+    },
+}
+
 impl Turn {
     /// Lets the answer go: the request's own, or that it could not be kept.
     pub fn done(self, kept: bool) {
@@ -76,8 +91,8 @@ struct Taking {
     settings: Settings,
     verifier: Option<Verifier>,
     clock: Arc<dyn Clock>,
-    turns: mpsc::Sender<Turn>,
-    room: Semaphore,
+    arrivals: mpsc::Sender<Arrival>,
+    long: Semaphore,
 }
 
 /// Serves on `listener` until `stop` completes, and gives each request to the receiver.
@@ -87,20 +102,22 @@ pub fn serve(
     verifier: Option<Verifier>,
     clock: Arc<dyn Clock>,
     stop: impl Future<Output = ()>,
-) -> (mpsc::Receiver<Turn>, impl Future<Output = ()>) {
+) -> (mpsc::Receiver<Arrival>, impl Future<Output = ()>) {
     // One at a time: whoever prints slowly holds up answers and not memory.
-    let (turns, received) = mpsc::channel(1);
-    let taking = Taking { settings, verifier, clock, turns, room: Semaphore::new(AT_ONCE) };
+    let (arrivals, received) = mpsc::channel(1);
+    let faults = arrivals.clone();
+    let taking = Taking { settings, verifier, clock, arrivals, long: Semaphore::new(LONG_AT_ONCE) };
     let router = axum::Router::new().fallback(take).with_state(Arc::new(taking));
-    (received, Server::new(listener).record_heads().serve(router, stop))
+    let server = Server::new(listener).record_heads().on_fault(move |peer, why| {
+        // Of many that come at once, one is told: requests are what counts.
+        let _ = faults.try_send(Arrival::Fault { peer, why });
+    });
+    (received, server.serve(router, stop))
 }
 
 async fn take(State(taking): State<Arc<Taking>>, request: Request<Body>) -> Response {
-    let Ok(_place) = taking.room.try_acquire() else {
-        return answer(StatusCode::SERVICE_UNAVAILABLE, "too many requests at one time\n".to_owned(), None);
-    };
     let (parts, body) = request.into_parts();
-    let (body, cut) = taking.body(body).await;
+    let (body, cut, _place) = taking.body(body).await;
     let mut captured = Captured {
         time: taking.clock.now(),
         peer: parts.extensions.get::<Peer>().map(|peer| peer.0),
@@ -126,7 +143,8 @@ async fn take(State(taking): State<Arc<Taking>>, request: Request<Body>) -> Resp
         _ => (String::new(), None),
     };
     let (sender, dealt_with) = oneshot::channel();
-    if taking.turns.send(Turn { captured, answer: sender }).await.is_err() {
+    let turn = Box::new(Turn { captured, answer: sender });
+    if taking.arrivals.send(Arrival::Request(turn)).await.is_err() {
         return answer(StatusCode::SERVICE_UNAVAILABLE, String::new(), None);
     }
     let status = dealt_with.await.unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
@@ -136,29 +154,33 @@ async fn take(State(taking): State<Arc<Taking>>, request: Request<Body>) -> Resp
 const TOO_LONG: &str = "the body is longer than what is taken";
 
 impl Taking {
-    /// The body as far as it is taken, and why it isn't whole.
-    async fn body(&self, body: Body) -> (Bytes, Option<&'static str>) {
+    /// The body as far as it is taken, why it isn't whole, and its place among the long ones.
+    async fn body(&self, body: Body) -> (Bytes, Option<&'static str>, Option<SemaphorePermit<'_>>) {
         let mut stream = body.into_data_stream();
         let mut taken = Vec::new();
-        let mut cut = None;
-        let read = async {
-            while let Some(chunk) = stream.next().await {
-                let Ok(chunk) = chunk else {
-                    cut = Some("the body broke off");
-                    break;
-                };
-                let room = self.settings.max_body - taken.len();
-                taken.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                if chunk.len() > room {
-                    cut = Some(TOO_LONG);
-                    break;
-                }
+        let mut place = None;
+        let mut deadline = Instant::now() + BODY_PATIENCE;
+        let cut = loop {
+            let chunk = match tokio::time::timeout_at(deadline, stream.next()).await {
+                Ok(None) => break None,
+                Ok(Some(Ok(chunk))) => chunk,
+                Ok(Some(Err(_))) => break Some("the body broke off"),
+                Err(_) => break Some("the body took too long"),
+            };
+            let room = self.settings.max_body - taken.len();
+            let fits = &chunk[..chunk.len().min(room)];
+            if place.is_none() && taken.len() + fits.len() > SHORT {
+                let since = Instant::now();
+                // Never closed.
+                place = self.long.acquire().await.ok();
+                deadline += since.elapsed();
+            }
+            taken.extend_from_slice(fits);
+            if chunk.len() > room {
+                break Some(TOO_LONG);
             }
         };
-        if tokio::time::timeout(BODY_PATIENCE, read).await.is_err() {
-            cut = Some("the body took too long");
-        }
-        (taken.into(), cut)
+        (taken.into(), cut, place)
     }
 }
 

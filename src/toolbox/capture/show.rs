@@ -8,14 +8,16 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use super::body::{as_text, hex_dump, parameters, pretty_json, visible};
-use super::{Captured, redact};
+use super::body::{as_text, hex_dump, parameters, pretty_json};
+use super::{Captured, multipart, redact};
 use crate::sign::Rejection;
+use crate::toolbox::{visible, visible_lines};
 
 /// What kind of body a request says that it has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Form,
+    Multipart,
     Json,
     Other,
 }
@@ -26,6 +28,7 @@ impl Kind {
         let kind = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match kind.as_str() {
             "application/x-www-form-urlencoded" => Self::Form,
+            "multipart/form-data" => Self::Multipart,
             kind if kind.ends_with("/json") || kind.ends_with("+json") => Self::Json,
             kind if kind.starts_with("application/x-amz-json") => Self::Json,
             _ => Self::Other,
@@ -59,11 +62,26 @@ impl Captured {
         (first, headers.collect())
     }
 
-    /// The body as text, where that is what it is.
+    /// The fields of a form.
     fn form(&self) -> Option<Vec<(String, String)>> {
+        if self.is_multipart() {
+            let kind = self.request.headers().get(CONTENT_TYPE)?;
+            return multipart::fields(&String::from_utf8_lossy(kind.as_bytes()), self.request.body());
+        }
         let text = as_text(self.request.body()).filter(|text| !text.is_empty())?;
         (Kind::of(self.request.headers()) == Kind::Form)
             .then(|| parameters(text.trim_end_matches(['\r', '\n'])))
+    }
+
+    /// Whether the fields leave out something of the body.
+    fn is_multipart(&self) -> bool {
+        Kind::of(self.request.headers()) == Kind::Multipart
+    }
+
+    /// Whether the parts of a form hold what may not be shown.
+    fn hides_body(&self, form: Option<&[(String, String)]>, show_secrets: bool) -> bool {
+        let hidden = || form.is_some_and(|form| form.iter().any(|(name, _)| redact::is_hidden(name)));
+        self.is_multipart() && !show_secrets && hidden()
     }
 
     /// All of it, over several lines.
@@ -95,21 +113,27 @@ impl Captured {
             }
         }
         let body = self.request.body();
-        if let Some(form) = self.form() {
+        let form = self.form();
+        if let Some(form) = &form {
             writeln!(out, "\nform:")?;
-            for (name, value) in &form {
+            for (name, value) in form {
                 writeln!(out, "  {} = {}", visible(name), parameter(name, value))?;
             }
-        } else if !body.is_empty() {
+        }
+        if self.hides_body(form.as_deref(), show_secrets) {
+            writeln!(out, "\nbody, {} bytes, left out for what is redacted in it", body.len())?;
+        } else if (form.is_none() || self.is_multipart()) && !body.is_empty() {
             writeln!(out, "\nbody, {} bytes:", body.len())?;
             let is_json = Kind::of(self.request.headers()) == Kind::Json;
             match as_text(body) {
-                Some(text) => match pretty_json(text).filter(|_| is_json) {
-                    Some(json) => writeln!(out, "{json}")?,
-                    None if is_json => writeln!(out, "{text}\n(not valid JSON)")?,
-                    None => writeln!(out, "{text}")?,
-                },
-                None => out.push_str(&hex_dump(body)),
+                Some(text) => {
+                    let json = pretty_json(text).filter(|_| is_json);
+                    write_indented(out, json.as_deref().unwrap_or(text))?;
+                    if is_json && json.is_none() {
+                        writeln!(out, "(not valid JSON)")?;
+                    }
+                }
+                None => write_indented(out, &hex_dump(body))?,
             }
         }
         if let Some(cut) = self.cut {
@@ -124,8 +148,7 @@ impl Captured {
             Some((scheme, Err(rejection))) => {
                 let reason = reason(rejection);
                 let reason = if show_secrets { reason } else { redact::canonical(&reason) };
-                let lines = reason.lines().map(visible).collect::<Vec<_>>().join("\n");
-                writeln!(out, "\n{scheme}: {lines}")?;
+                writeln!(out, "\n{scheme}: {}", visible_lines(reason.trim_end()))?;
             }
         }
         writeln!(out)
@@ -157,8 +180,11 @@ impl Captured {
         let is_json = Kind::of(self.request.headers()) == Kind::Json;
         let parsed = text.filter(|_| is_json).and_then(|text| serde_json::from_str::<Value>(text).ok());
         // A form is shown by its fields, of which some may have to be left out.
-        let text = text
-            .map(|text| if form.is_some() && !show_secrets { redact::query(text) } else { text.to_owned() });
+        let hides_body = self.hides_body(form.as_deref(), show_secrets);
+        let text = text.filter(|_| !hides_body).map(|text| {
+            let is_query = form.is_some() && !self.is_multipart();
+            if is_query && !show_secrets { redact::query(text) } else { text.to_owned() }
+        });
         let verified = self.verified.as_ref().map(|(_, verified)| match verified {
             Ok(verified) => {
                 json!({ "valid": true, "key_id": verified.key_id, "signed_at": verified.signed_at.to_string() })
@@ -176,13 +202,18 @@ impl Captured {
             "form": form.map(shown),
             "json": parsed,
             "body": text,
-            "body_base64": if text_is_none(body) { Some(STANDARD.encode(body)) } else { None },
+            "body_base64": (text_is_none(body) && !hides_body).then(|| STANDARD.encode(body)),
             "body_bytes": body.len(),
             "cut": self.cut.is_some(),
             "verified": verified,
             "status": self.status.as_u16(),
         })
     }
+}
+
+/// Lines of a body, set in: whatever they say, none looks like one of ours.
+fn write_indented(out: &mut String, text: &str) -> std::fmt::Result {
+    text.lines().try_for_each(|line| writeln!(out, "  {}", visible(line)))
 }
 
 fn text_is_none(body: &[u8]) -> bool {

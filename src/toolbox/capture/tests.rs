@@ -12,16 +12,17 @@ use crate::toolbox::Keys;
 /// Sends bytes and gives the answer, and what was captured in both forms.
 struct Bench {
     address: SocketAddr,
-    turns: mpsc::Receiver<Turn>,
+    arrivals: mpsc::Receiver<Arrival>,
 }
 
 async fn bench(max_body: usize, verifier: Option<Verifier>) -> Bench {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let settings = Settings { respond: StatusCode::OK, max_body };
-    let (turns, serving) = serve(listener, settings, verifier, Arc::new(SystemClock), std::future::pending());
+    let (arrivals, serving) =
+        serve(listener, settings, verifier, Arc::new(SystemClock), std::future::pending());
     tokio::spawn(serving);
-    Bench { address, turns }
+    Bench { address, arrivals }
 }
 
 async fn sent(address: SocketAddr, bytes: Vec<u8>) -> String {
@@ -33,10 +34,18 @@ async fn sent(address: SocketAddr, bytes: Vec<u8>) -> String {
 }
 
 impl Bench {
+    async fn next(&mut self) -> Turn {
+        loop {
+            if let Arrival::Request(turn) = self.arrivals.recv().await.unwrap() {
+                return *turn;
+            }
+        }
+    }
+
     /// The captured request and the answer.
     async fn ask(&mut self, bytes: &[u8]) -> (Captured, String) {
         let answer = tokio::spawn(sent(self.address, bytes.to_vec()));
-        let Turn { captured, answer: go } = self.turns.recv().await.unwrap();
+        let Turn { captured, answer: go } = self.next().await;
         go.send(captured.status).unwrap();
         (captured, answer.await.unwrap())
     }
@@ -84,9 +93,10 @@ async fn names_come_as_the_client_wrote_them_and_fields_one_a_line() {
 async fn bodies_are_shown_for_what_they_are() {
     let mut bench = bench(1000, None).await;
     for (kind, body, shown) in [
-        ("application/json", "{\"b\":1.0,\"a\":2}", "{\n  \"b\": 1.0,\n  \"a\": 2\n}"),
-        ("application/json", "{\"b\":", "{\"b\":\n(not valid JSON)"),
-        ("text/plain", "one\ntwo", "one\ntwo"),
+        ("application/json", "{\"b\":1.0,\"a\":2}", "  {\n    \"b\": 1.0,\n    \"a\": 2\n  }\n"),
+        ("application/json", "{\"b\":", "  {\"b\":\n(not valid JSON)"),
+        ("text/plain", "one\ntwo", "  one\n  two\n"),
+        ("text/plain", "x\r\n-- forged\rover", "  x\n  -- forged\\rover\n"),
         ("text/plain", "\u{1b}[31mred", "1b 5b 33 31"),
     ] {
         let length = body.len();
@@ -102,6 +112,75 @@ async fn bodies_are_shown_for_what_they_are() {
         "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
     let (captured, _) = bench.ask(chunked.as_bytes()).await;
     assert_eq!(captured.json(false)["body"], "abcde");
+}
+
+#[tokio::test]
+async fn blank_lines_before_a_request_hide_nothing_of_it() {
+    let mut bench = bench(100, None).await;
+    let (captured, _) =
+        bench.ask(b"\r\n\r\nGET /a?X-Amz-Signature=sentinel HTTP/1.1\r\nHost: h\r\nCookie: c\r\n\r\n").await;
+    assert!(text(&captured).starts_with("GET /a?X-Amz-Signature=[redacted] HTTP/1.1\nHost: h\nCookie: c\n"));
+    assert!(!captured.json(false).to_string().contains("sentinel"));
+}
+
+#[tokio::test]
+async fn parts_of_a_form_are_fields_and_what_may_not_be_shown_takes_the_body_with_it() {
+    let mut bench = bench(1000, None).await;
+    for (name, value, shown) in
+        [("a", "one", "\nform:\n  a = one\n\nbody, "), ("sig", "sentinel", "  sig = [redacted]\n\nbody, ")]
+    {
+        let body =
+            format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n--x--\r\n");
+        let length = body.len();
+        let raw = format!(
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        let (captured, _) = bench.ask(raw.as_bytes()).await;
+        assert!(text(&captured).contains(shown), "{}", text(&captured));
+        assert!(
+            !text(&captured).contains("sentinel") && !captured.json(false).to_string().contains("sentinel")
+        );
+        assert!(
+            captured.text(true).contains(value)
+                && captured.json(true)["body"].as_str().unwrap().contains(value)
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_told() {
+    let mut bench = bench(100, None).await;
+    let answer = sent(bench.address, b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n".to_vec()).await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    let told = bench.arrivals.recv().await.unwrap();
+    assert!(matches!(&told, Arrival::Fault { why, .. } if why.contains("invalid HTTP")), "{told:?}");
+}
+
+#[tokio::test]
+async fn many_slow_long_bodies_hold_up_no_short_one() {
+    let mut bench = bench(10 * SHORT, None).await;
+    let mut slow = Vec::new();
+    for _ in 0..2 * LONG_AT_ONCE {
+        let mut stream = TcpStream::connect(bench.address).await.unwrap();
+        let head = format!("PUT /slow HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", 4 * SHORT);
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&vec![b'x'; 2 * SHORT]).await.unwrap();
+        slow.push(stream);
+    }
+    let (captured, answer) =
+        bench.ask(b"PUT /quick HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc").await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && captured.request.uri().path() == "/quick", "{answer}");
+    // And those that waited are taken in once there is a place.
+    let count = slow.len();
+    let mut writing = JoinSet::new();
+    for mut stream in slow {
+        writing.spawn(async move { stream.write_all(&vec![b'x'; 2 * SHORT]).await.map(|()| stream) });
+    }
+    for _ in 0..count {
+        let turn = bench.next().await;
+        assert_eq!(turn.captured.request.body().len(), 4 * SHORT);
+        turn.done(true);
+    }
 }
 
 #[tokio::test]
@@ -162,13 +241,13 @@ async fn clients_that_stall_or_send_rubbish_hold_up_no_other() {
     let refused = sent(bench.address, b"\x00\x01\x02\r\n\r\n".to_vec()).await;
     assert!(refused.starts_with("HTTP/1.1 400 "), "{refused}");
     let mut clients = JoinSet::new();
-    for number in 0..200 {
+    for number in 0..600 {
         let raw = format!("GET /{number} HTTP/1.1\r\nHost: h\r\n\r\n");
         clients.spawn(sent(bench.address, raw.into_bytes()));
     }
     let mut seen = std::collections::BTreeSet::new();
-    while seen.len() < 200 {
-        let turn = bench.turns.recv().await.unwrap();
+    while seen.len() < 600 {
+        let turn = bench.next().await;
         seen.insert(turn.captured.request.uri().path().to_owned());
         turn.done(true);
     }
