@@ -30,7 +30,7 @@ pub(super) struct Args {
     /// One JSON object on stdout
     #[arg(long, help_heading = "Output")]
     pub json: bool,
-    /// The request as it was sent [default: -, standard input]
+    /// The request as it was sent [default: -]
     #[arg(value_name = "FILE", help_heading = "What to check")]
     pub file: Option<PathBuf>,
 }
