@@ -22,7 +22,7 @@ pub struct Endpoint {
 /// The endpoint can't be told.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    #[error("{by}: expected a URL like https://route53.amazonaws.com, found '{found}'")]
+    #[error("{by}: expected a URL like https://route53.amazonaws.com, found {found}")]
     Url { by: String, found: String },
     #[error("{by} gives a custom endpoint, which doesn't go together with {variant} ({variant_by})")]
     CustomWithVariant { by: String, variant: &'static str, variant_by: String },
@@ -82,6 +82,10 @@ impl Endpoint {
             {
                 return Err(Error::CustomWithVariant { by: custom.by, variant, variant_by: said.by });
             }
+            // Nothing of ours speaks to a server by name and password, and messages name its host.
+            if custom.value.contains('@') {
+                return Err(Error::Url { by: custom.by, found: "one with '@' in it".to_owned() });
+            }
             let parsed: Option<Uri> = custom.value.parse().ok();
             let usable = parsed.is_some_and(|uri| {
                 matches!(uri.scheme_str(), Some("http" | "https"))
@@ -89,7 +93,7 @@ impl Endpoint {
                     && uri.query().is_none()
             });
             if !usable {
-                return Err(Error::Url { by: custom.by, found: custom.value });
+                return Err(Error::Url { by: custom.by, found: format!("'{}'", custom.value) });
             }
             return Ok(Self { url: custom.value.trim_end_matches('/').to_owned(), signing_region });
         }
@@ -227,6 +231,8 @@ mod tests {
             assert!(told.starts_with("AWS_ENDPOINT_URL_ROUTE_53 gives") && told.contains(variant), "{told}");
         }
         assert!(matches!(endpoint(&[("AWS_ENDPOINT_URL", "route53")]), Err(Error::Url { .. })));
+        let told = endpoint(&[("AWS_ENDPOINT_URL", "https://me:sentinel@proxy")]).unwrap_err().to_string();
+        assert!(told.starts_with("AWS_ENDPOINT_URL: expected a URL") && !told.contains("sentinel"), "{told}");
     }
 
     #[test]

@@ -92,6 +92,15 @@ fn understand(by: &str, program: &str, output: &[u8]) -> Result<Loaded, Error> {
 mod tests {
     use super::*;
 
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_does_not_end_is_ended() {
+        let error = load("by", "/bin/sleep 3600").await.unwrap_err();
+        assert_eq!(
+            crate::causes::with_causes(&error),
+            "by: /bin/sleep gave no credentials: it didn't end within 30 s"
+        );
+    }
+
     #[test]
     fn what_a_program_prints_is_never_quoted() {
         for output in [
