@@ -49,6 +49,9 @@ impl Daemon {
                 place
             })
             .collect();
+        if places.is_empty() {
+            return;
+        }
         let (reconciler, news) = (Arc::clone(&self.reconciler), self.news.0.clone());
         self.looks.spawn(async move {
             // Nobody is left to be told when the daemon has stopped.

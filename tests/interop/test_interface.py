@@ -14,7 +14,7 @@ from peers import waited_for
 NAME = "vpn.example.com"
 CLONE_NEWNET = 0x40000000
 # Soon, for a daemon that looks at its sources once an hour.
-SOON = 2
+SOON = 4
 OPTIONS = ("--name", NAME, "--watch", "1h", "--interval", "1h", "--wait", "off")
 
 
@@ -71,6 +71,16 @@ def test_addresses_are_followed_at_once(sandbox, start_daemon):
     assert answers(sandbox, "A") == ["198.51.100.20"]
     ip("addr", "add", "203.0.113.5/32", "dev", "wan")
     assert follows(sandbox, "A", "203.0.113.5") < SOON
+
+
+def test_a_change_during_a_look_is_not_lost(sandbox, start_daemon):
+    # Without an address, the next source is asked, and takes its time.
+    sources = ("--source", "interface:wan", "--source", "command:sleep 2")
+    daemon = start_daemon(sandbox.env, *OPTIONS, "--type", "A", *sources)
+    pid = daemon.process.pid
+    waited_for(lambda: open(f"/proc/{pid}/task/{pid}/children").read())
+    ip("addr", "add", "198.51.100.40/32", "dev", "wan")
+    assert follows(sandbox, "A", "198.51.100.40") < 2 + SOON
 
 
 def test_an_interface_that_comes_late_or_goes_is_waited_for(sandbox, start_daemon):
