@@ -135,6 +135,11 @@ impl Asking<'_> {
 
     async fn assume(&self, loaded: Loaded, assumed: &Assumed) -> Result<Loaded, Error> {
         let Assumed { by, role } = assumed;
+        // What one partition's keys sign is nothing for another's STS to see.
+        if self.shared.region().is_none() && loaded.origin == Origin::InstanceRole {
+            let unread = |error| Error::unanswered("the instance's region could not be read", error);
+            self.imds.needed_region().await.map_err(unread)?;
+        }
         let (sts, endpoint) = self.sts().await?;
         tracing::debug!(role = role.arn, endpoint = endpoint.url, "assuming a role");
         let session = sts.assume_role(&endpoint, role, &loaded.credentials).await;
