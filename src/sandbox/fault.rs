@@ -66,11 +66,15 @@ pub enum Fault {
     OldErrors,
     /// Answers that ask for a retry name this time in `x-amz-retry-after`.
     RetryAfter(Duration),
+    /// The API call of this number from now on isn't carried out, and never answered.
+    Hold(u32),
+    /// The API call of this number from now on is carried out, and never answered.
+    HoldAnswer(u32),
 }
 
 impl Fault {
     /// How each kind is written, in the order of the variants, with an example for those that need a value.
-    const KINDS: [(&'static str, Self); 24] = [
+    const KINDS: [(&'static str, Self); 26] = [
         ("throttle", Self::Throttle),
         ("prior-request", Self::PriorRequest),
         ("server-error", Self::ServerError),
@@ -95,6 +99,8 @@ impl Fault {
         ("dns-refused", Self::DnsRefused),
         ("old-errors", Self::OldErrors),
         ("retry-after", Self::RetryAfter(Duration::ZERO)),
+        ("hold", Self::Hold(1)),
+        ("hold-answer", Self::HoldAnswer(1)),
     ];
 
     fn is(self, other: Self) -> bool {
@@ -239,6 +245,14 @@ impl FromStr for Script {
                     })
                     .ok_or_else(|| bad("a number of seconds or a duration"));
             }
+            Fault::Hold(_) | Fault::HoldAnswer(_) => {
+                let number = arguments.unwrap_or("1").parse().ok().filter(|number| *number > 0);
+                let number = number.ok_or_else(|| bad("the number of a call, 1 being the next"))?;
+                return Ok(match fault {
+                    Fault::Hold(_) => Fault::Hold(number).into(),
+                    _ => Fault::HoldAnswer(number).into(),
+                });
+            }
             Fault::Clock(_) => {
                 let offset = arguments.and_then(|a| {
                     let (sign, time) = match a.split_at_checked(1)? {
@@ -283,6 +297,7 @@ impl fmt::Display for Script {
             Fault::SlowInsync(time) | Fault::RetryAfter(time) => {
                 return write!(f, ":{}", duration_text(time));
             }
+            Fault::Hold(number) | Fault::HoldAnswer(number) => return write!(f, ":{number}"),
             Fault::Clock(offset) => {
                 let sign = if offset.is_negative() { '-' } else { '+' };
                 return write!(f, ":{sign}{}", duration_text(offset.unsigned_abs()));
@@ -367,6 +382,8 @@ mod tests {
             ("slow-insync:5", "slow-insync:5s"),
             ("slow-insync:1500ms", "slow-insync:1500ms"),
             ("retry-after:1500ms", "retry-after:1500ms"),
+            ("hold", "hold:1"),
+            ("hold-answer:3", "hold-answer:3"),
             ("clock:+1y", "clock:+1y"),
             ("clock:-365d", "clock:-1y"),
             ("clock:20m", "clock:+20m"),
@@ -382,7 +399,7 @@ mod tests {
 
     #[test]
     fn what_is_no_fault_is_answered_with_what_would_be() {
-        insta::assert_snapshot!("thottle:1".parse::<Script>().unwrap_err(), @"expected a fault (one of throttle, prior-request, server-error, cut-body, lost-answer, html, empty, endless, slow-insync, clock, expired-token, stale-credentials, no-address, imds-silent, imds-error, imds-token, access-denied, reject-aws3, edit, no-date, dns-silent, dns-refused, old-errors, retry-after), found 'thottle:1'");
+        insta::assert_snapshot!("thottle:1".parse::<Script>().unwrap_err(), @"expected a fault (one of throttle, prior-request, server-error, cut-body, lost-answer, html, empty, endless, slow-insync, clock, expired-token, stale-credentials, no-address, imds-silent, imds-error, imds-token, access-denied, reject-aws3, edit, no-date, dns-silent, dns-refused, old-errors, retry-after, hold, hold-answer), found 'thottle:1'");
         insta::assert_snapshot!("edit:ListHostedZones".parse::<Script>().unwrap_err(), @"expected a number, a duration or 'always' behind 'edit:', found 'ListHostedZones'");
         insta::assert_snapshot!("throttle:Nothing".parse::<Script>().unwrap_err(), @"expected a number, a duration, 'always' or an operation of the Route 53 API behind 'throttle:', found 'Nothing'");
         insta::assert_snapshot!("clock".parse::<Script>().unwrap_err(), @"expected a duration like +1y or -20m behind 'clock:', found ''");

@@ -28,7 +28,7 @@ use super::operation::Operation;
 use super::record_xml::{boolean, length};
 use super::sts;
 use super::value;
-use super::world::{State, World};
+use super::world::{Held, State, World};
 use super::xml::{Children, Element, NAMESPACE, Occurs, Order, check};
 use super::zones::{Change, HostedZone, Vpc};
 
@@ -61,8 +61,9 @@ impl World {
             None if path == "/date" => "date",
             None => "unknown",
         };
-        let (number, request_id, latency) = {
+        let (number, request_id, latency, hold) = {
             let mut state = self.lock();
+            let hold = state.takes_hold();
             let number = state.log.arrived(Logged {
                 side: Side::Api,
                 operation: operation.to_owned(),
@@ -72,14 +73,22 @@ impl World {
                 status: None,
             });
             let request_id = uuid(&state.next_id("request"));
-            (number, request_id, state.latency.aws)
+            (number, request_id, state.latency.aws, hold)
         };
         // Half of it on the way to the service, half on the way back; in whole milliseconds, as timers run.
         let there = Duration::from_millis(u64::try_from(latency.as_millis() / 2).unwrap_or(0));
         if !there.is_zero() {
             tokio::time::sleep(there).await;
         }
+        if hold == Some(Held::Unheard) {
+            self.held.notify_one();
+            return Answer::Silent;
+        }
         let (mut answer, busy) = self.react(&request, route.as_ref(), &request_id);
+        if hold == Some(Held::CarriedOut) {
+            self.held.notify_one();
+            return Answer::Silent;
+        }
         if !latency.is_zero() {
             tokio::time::sleep(latency.saturating_sub(there)).await;
         }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
@@ -28,6 +29,8 @@ use super::zones::{Change, HostedZone, Stored, Vpc};
 pub struct World {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    /// Told of each call that is held.
+    pub(super) held: Notify,
 }
 
 pub(super) struct State {
@@ -44,12 +47,21 @@ pub(super) struct State {
     /// How long a change stays PENDING.
     pub(super) in_sync_after: Duration,
     pub(super) old_errors: bool,
+    /// The call that is to be held: how many come before it, and whether it is carried out.
+    pub(super) hold: Option<(u32, Held)>,
     /// What answers that ask for a retry say about when.
     pub(super) retry_after: Option<Duration>,
     /// How many scripted server errors there were, to take their forms in turn.
     pub(super) server_errors: u64,
     clock_offset: SignedDuration,
     ids: u64,
+}
+
+/// What becomes of a call that is never answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Held {
+    Unheard,
+    CarriedOut,
 }
 
 /// An edit that the world can't make.
@@ -80,11 +92,13 @@ impl World {
                 log: Log::default(),
                 in_sync_after: Duration::ZERO,
                 old_errors: false,
+                hold: None,
                 retry_after: None,
                 server_errors: 0,
                 clock_offset: SignedDuration::ZERO,
                 ids: 0,
             }),
+            held: Notify::new(),
         })
     }
 
@@ -234,10 +248,17 @@ impl World {
             Fault::Clock(offset) => state.clock_offset = offset,
             Fault::SlowInsync(time) => state.in_sync_after = time,
             Fault::OldErrors => state.old_errors = true,
+            Fault::Hold(number) => state.hold = Some((number, Held::Unheard)),
+            Fault::HoldAnswer(number) => state.hold = Some((number, Held::CarriedOut)),
             Fault::StaleCredentials => state.keys.stale = true,
             Fault::RetryAfter(time) => state.retry_after = Some(time),
             _ => state.faults.add(script, Instant::now()),
         }
+    }
+
+    /// Waits until a call is held (see [`Fault::Hold`]).
+    pub async fn held(&self) {
+        self.held.notified().await;
     }
 
     /// Ends every fault, a wrong clock and a slow INSYNC too.
@@ -247,6 +268,7 @@ impl World {
         state.clock_offset = SignedDuration::ZERO;
         state.in_sync_after = Duration::ZERO;
         state.old_errors = false;
+        state.hold = None;
         state.keys.stale = false;
         state.retry_after = None;
     }
@@ -311,6 +333,17 @@ impl State {
             .values_mut()
             .filter(|zone| !zone.is_private() && name.is_within(&zone.name))
             .max_by_key(|zone| zone.name.labels().count())
+    }
+
+    /// Counts a call; whether it is the one to be held.
+    pub(super) fn takes_hold(&mut self) -> Option<Held> {
+        let (left, held) = self.hold.as_mut()?;
+        *left -= 1;
+        let (is_it, held) = (*left == 0, *held);
+        if is_it {
+            self.hold = None;
+        }
+        is_it.then_some(held)
     }
 
     /// A text that is new in this world, and the same in every run.
