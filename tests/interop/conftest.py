@@ -2,9 +2,10 @@
 
 import os
 import pathlib
+import shutil
 
 import pytest
-from peers import Daemon, Moto, Sandbox, plain_environment, run
+from peers import Daemon, Ministack, Moto, Sandbox, plain_environment, run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
@@ -48,6 +49,14 @@ def sandbox(start_sandbox):
 @pytest.fixture(scope="session")
 def moto(tmp_path_factory):
     server = Moto(tmp_path_factory.mktemp("moto"))
+    yield server
+    server.end()
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory):
+    binary = shutil.which("ministack") or pytest.fail("ministack isn't on PATH: .ci/run interop installs it")
+    server = Ministack(binary, tmp_path_factory.mktemp("ministack"))
     yield server
     server.end()
 

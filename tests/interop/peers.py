@@ -169,6 +169,25 @@ class Moto(Process):
             return boto3.session.Session().client("route53")
 
 
+class Ministack(Process):
+    """`ministack`, which isn't ours either: it takes SigV4 by any key."""
+
+    def __init__(self, binary, home):
+        self.home = home
+        log = home / "ministack.log"
+        environment = plain_environment(home) | {"GATEWAY_PORT": "0"}
+        with open(log, "w") as writer:
+            self.process = subprocess.Popen([binary], env=environment, stdout=writer, stderr=writer, cwd=home)
+        running, _ = waited_for(lambda: re.search(r"Running on http://\S+:(\d+)", log.read_text()))
+        self.env = Moto.KEYS | {
+            "AWS_ENDPOINT_URL_ROUTE_53": f"http://127.0.0.1:{running[1]}",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
+    client = Moto.client
+
+
 class Daemon(Process):
     """`pin53`, running, with what it logs in a file."""
 

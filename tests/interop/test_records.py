@@ -1,4 +1,8 @@
-"""Judges members of routed sets: on moto's Route 53, and by boto3 on the sandbox."""
+"""Judges members of routed sets: on the Route 53 of moto and of ministack, and by boto3 on the sandbox.
+
+Both hold members apart by their identifiers, and refuse a DELETE or CREATE that doesn't fit as far as these stories go. Neither
+is asked what Route 53 refuses: moto lets policies be mixed and a CNAME stand beside others.
+"""
 
 import pytest
 from test_moto import environment, zone  # noqa: F401
@@ -52,6 +56,18 @@ def test_a_member_is_kept_beside_another_on_motos_route_53(pin53, moto, sandbox,
     arguments = settings(tmp_path, NAME, routing)
     move = lambda: sandbox.move("ec2-203-0-113-99.eu-west-1.compute.amazonaws.com")
     judge(moto.client(), zone, NAME, policy, lambda: pin53(environment, *arguments), move)
+
+
+@pytest.mark.parametrize("kind", POLICIES)
+def test_a_member_is_kept_beside_another_on_ministack(pin53, ministack, sandbox, tmp_path, kind):
+    routing, policy = POLICIES[kind]
+    client, name = ministack.client(), f"{kind}.mini.example"
+    made = client.create_hosted_zone(Name="mini.example", CallerReference=kind)["HostedZone"]["Id"]
+    zone_id = made.removeprefix("/hostedzone/")
+    arguments = settings(tmp_path, name, routing, f'owner = "me"\nzone = "{zone_id}"')
+    environment = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": sandbox.metadata} | ministack.env
+    move = lambda: sandbox.move("ec2-203-0-113-99.eu-west-1.compute.amazonaws.com")
+    judge(client, made, name, policy, lambda: pin53(environment, *arguments), move)
 
 
 @pytest.mark.parametrize("kind", POLICIES)
