@@ -4,7 +4,7 @@
 //! |---|---|
 //! | as wanted, changed | after `interval`, give or take a tenth |
 //! | refused by a guard or by Route 53 | after `interval` |
-//! | the account is throttled | after a random part of a time that doubles from a second to four minutes |
+//! | the account is throttled | after a random part of a time that grows from a second to four minutes |
 //! | another change to the zone isn't finished | after a second or two, up to ten |
 //! | network, 5xx, unconfirmed, no credentials yet | after 2 s, doubling up to two minutes |
 //! | a permission or the zone is missing | with at most three requests in the first seconds; then after 15 to 60 minutes |
@@ -17,16 +17,17 @@ use super::Settings;
 use crate::report::{Class, Entry, Trouble};
 
 /// An account's rate is shared by all its machines. One that is throttled knows nothing of the others but
-/// that there are too many of them, and each refusal says so again: the random part of a time that doubles
-/// spreads any number of them. The longest time is how long the last of many may sleep while
-/// the rate is free again; `tests/it/fleet.rs` shows that it keeps the rate busy for ten thousand machines.
+/// that there are too many of them, and each refusal says so again. A random part of a time that grows spreads
+/// any number of them. The time is always about a third of what the machine has waited so far, so
+/// that the last of many sleep only little longer than the rate is spent; `tests/it/fleet.rs` measures it.
 const THROTTLED: Growth =
-    Growth { first: Duration::from_secs(1), longest: Duration::from_secs(240), least: 0.0 };
+    Growth { first: Duration::from_secs(1), longest: Duration::from_secs(240), least: 0.0, doublings: 5 };
 /// A change takes a moment, and those waiting for it are the few that share the zone.
-const BUSY: Growth = Growth { first: Duration::from_secs(1), longest: Duration::from_secs(10), least: 0.25 };
+const BUSY: Growth =
+    Growth { first: Duration::from_secs(1), longest: Duration::from_secs(10), least: 0.25, doublings: 16 };
 /// What may pass by itself.
 const PASSING: Growth =
-    Growth { first: Duration::from_secs(2), longest: Duration::from_secs(120), least: 0.5 };
+    Growth { first: Duration::from_secs(2), longest: Duration::from_secs(120), least: 0.5, doublings: 16 };
 /// What only a person can mend is tried again after some time between these.
 const MEND: Duration = Duration::from_secs(15 * 60);
 const LONGEST_MEND: Duration = Duration::from_secs(60 * 60);
@@ -35,18 +36,26 @@ const LONGEST_MEND: Duration = Duration::from_secs(60 * 60);
 const EARLY_REQUESTS: u64 = 3;
 const EARLY_RETRY: Duration = Duration::from_secs(12);
 
-/// A pause that doubles, of which a random part is waited.
+/// How a pause grows once it doubles no longer.
+const SLOWLY: f64 = 1.2;
+
+/// A pause that grows, of which a random part is waited.
 struct Growth {
     first: Duration,
     longest: Duration,
     /// The smallest part.
     least: f64,
+    /// After so many doublings it grows more slowly.
+    doublings: u32,
 }
 
 impl Growth {
     fn pause(&self, times: u32) -> Duration {
-        let bound = self.first.saturating_mul(1 << times.min(16)).min(self.longest);
-        bound.mul_f64(self.least + (1.0 - self.least) * fastrand::f64())
+        let doubled = self.first.saturating_mul(1 << times.min(self.doublings));
+        let grown =
+            doubled.as_secs_f64() * SLOWLY.powi(times.saturating_sub(self.doublings).min(100).cast_signed());
+        let bound = grown.min(self.longest.as_secs_f64());
+        Duration::from_secs_f64(bound * (self.least + (1.0 - self.least) * fastrand::f64()))
     }
 }
 

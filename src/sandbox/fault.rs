@@ -58,6 +58,8 @@ pub enum Fault {
     Edit,
     /// The metadata service's answers have no `Date`.
     NoDate,
+    /// The account has Route 53's rates: 50 calls at once, and 10 a second from then on.
+    RateLimit,
     /// The DNS server doesn't answer.
     DnsSilent,
     /// The DNS server says that it doesn't speak for the zones.
@@ -74,7 +76,7 @@ pub enum Fault {
 
 impl Fault {
     /// How each kind is written, in the order of the variants, with an example for those that need a value.
-    const KINDS: [(&'static str, Self); 26] = [
+    const KINDS: [(&'static str, Self); 27] = [
         ("throttle", Self::Throttle),
         ("prior-request", Self::PriorRequest),
         ("server-error", Self::ServerError),
@@ -95,6 +97,7 @@ impl Fault {
         ("reject-aws3", Self::RejectAws3),
         ("edit", Self::Edit),
         ("no-date", Self::NoDate),
+        ("rate-limit", Self::RateLimit),
         ("dns-silent", Self::DnsSilent),
         ("dns-refused", Self::DnsRefused),
         ("old-errors", Self::OldErrors),
@@ -178,6 +181,7 @@ impl From<Fault> for Script {
             | F::Clock(_)
             | F::RejectAws3
             | F::NoDate
+            | F::RateLimit
             | F::DnsSilent
             | F::DnsRefused
             | F::OldErrors
@@ -399,7 +403,7 @@ mod tests {
 
     #[test]
     fn what_is_no_fault_is_answered_with_what_would_be() {
-        insta::assert_snapshot!("thottle:1".parse::<Script>().unwrap_err(), @"expected a fault (one of throttle, prior-request, server-error, cut-body, lost-answer, html, empty, endless, slow-insync, clock, expired-token, stale-credentials, no-address, imds-silent, imds-error, imds-token, access-denied, reject-aws3, edit, no-date, dns-silent, dns-refused, old-errors, retry-after, hold, hold-answer), found 'thottle:1'");
+        insta::assert_snapshot!("thottle:1".parse::<Script>().unwrap_err(), @"expected a fault (one of throttle, prior-request, server-error, cut-body, lost-answer, html, empty, endless, slow-insync, clock, expired-token, stale-credentials, no-address, imds-silent, imds-error, imds-token, access-denied, reject-aws3, edit, no-date, rate-limit, dns-silent, dns-refused, old-errors, retry-after, hold, hold-answer), found 'thottle:1'");
         insta::assert_snapshot!("edit:ListHostedZones".parse::<Script>().unwrap_err(), @"expected a number, a duration or 'always' behind 'edit:', found 'ListHostedZones'");
         insta::assert_snapshot!("throttle:Nothing".parse::<Script>().unwrap_err(), @"expected a number, a duration, 'always' or an operation of the Route 53 API behind 'throttle:', found 'Nothing'");
         insta::assert_snapshot!("clock".parse::<Script>().unwrap_err(), @"expected a duration like +1y or -20m behind 'clock:', found ''");

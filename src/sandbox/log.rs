@@ -75,6 +75,14 @@ impl Log {
         self.dns_queries += 1;
     }
 
+    /// How many requests arrived at a side, or of those, for an operation.
+    pub(super) fn count(&self, side: Side, operation: Option<&str>) -> usize {
+        let wanted =
+            |key: &&(Side, String)| key.0 == side && operation.is_none_or(|operation| key.1 == operation);
+        let counts = self.counts.iter().filter(|(key, _)| wanted(key));
+        usize::try_from(counts.map(|(_, count)| count).sum::<u64>()).unwrap_or(usize::MAX)
+    }
+
     pub(super) fn requests(&self) -> Vec<Logged> {
         self.kept.iter().cloned().collect()
     }

@@ -220,9 +220,10 @@ fn faulty(
     now: Timestamp,
     refused: &dyn Fn(&ApiError) -> Answer,
 ) -> Option<Answer> {
+    let limited = state.limits.as_mut().is_some_and(|limits| !limits.take(operation, Instant::now()));
     let mut strikes = |fault| state.faults.strikes(fault, Some(operation), Instant::now());
     let bad = StatusCode::BAD_REQUEST;
-    if strikes(Fault::Throttle) {
+    if limited || strikes(Fault::Throttle) {
         return Some(refused(&ApiError::new(bad, "Throttling", "Rate exceeded")));
     }
     if operation == Operation::ChangeResourceRecordSets && strikes(Fault::PriorRequest) {

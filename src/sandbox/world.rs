@@ -20,6 +20,7 @@ use super::fault::{Fault, Faults, Script};
 use super::instance::{Instance, VPC};
 use super::keys::{KeyRing, letters};
 use super::latency::Latency;
+use super::limits::{Calls, Limits};
 use super::log::{Log, Logged, Side};
 use super::operation::Operation;
 use super::sts::Trust;
@@ -46,6 +47,8 @@ pub(super) struct State {
     pub(super) log: Log,
     /// How long a change stays PENDING.
     pub(super) in_sync_after: Duration,
+    /// The account's rates, where they are limited.
+    pub(super) limits: Option<Limits>,
     pub(super) old_errors: bool,
     /// The call that is to be held: how many come before it, and whether it is carried out.
     pub(super) hold: Option<(u32, Held)>,
@@ -91,6 +94,7 @@ impl World {
                 latency: Latency::default(),
                 log: Log::default(),
                 in_sync_after: Duration::ZERO,
+                limits: None,
                 old_errors: false,
                 hold: None,
                 retry_after: None,
@@ -168,6 +172,13 @@ impl World {
     pub fn put_record_in(&self, zone: &ZoneId, set: RecordSet) {
         if let Some(zone) = self.lock().zones.get_mut(zone) {
             zone.edit(|records| records.put(set.into()));
+        }
+    }
+
+    /// Sets many record sets in a zone of one's choice, at the cost of one.
+    pub fn put_records_in(&self, zone: &ZoneId, sets: impl IntoIterator<Item = RecordSet>) {
+        if let Some(zone) = self.lock().zones.get_mut(zone) {
+            zone.edit(|records| sets.into_iter().for_each(|set| records.put(set.into())));
         }
     }
 
@@ -251,6 +262,7 @@ impl World {
             Fault::Hold(number) => state.hold = Some((number, Held::Unheard)),
             Fault::HoldAnswer(number) => state.hold = Some((number, Held::CarriedOut)),
             Fault::StaleCredentials => state.keys.stale = true,
+            Fault::RateLimit => state.limits = Some(Limits::new(Instant::now())),
             Fault::RetryAfter(time) => state.retry_after = Some(time),
             _ => state.faults.add(script, Instant::now()),
         }
@@ -270,6 +282,7 @@ impl World {
         state.old_errors = false;
         state.hold = None;
         state.keys.stale = false;
+        state.limits = None;
         state.retry_after = None;
     }
 
@@ -286,13 +299,19 @@ impl World {
     /// How many calls of an operation arrived, answered or not.
     #[must_use]
     pub fn calls(&self, operation: Operation) -> usize {
-        self.lock().log.requests().iter().filter(|r| r.operation == operation.as_str()).count()
+        self.lock().log.count(Side::Api, Some(operation.as_str()))
     }
 
     /// How many requests arrived at a service.
     #[must_use]
     pub fn requests_to(&self, side: Side) -> usize {
-        self.lock().log.requests().iter().filter(|r| r.side == side).count()
+        self.lock().log.count(side, None)
+    }
+
+    /// What came of the API's calls since [`Fault::RateLimit`] was injected.
+    #[must_use]
+    pub fn limited_calls(&self) -> Calls {
+        self.lock().limits.as_ref().map(Limits::calls).unwrap_or_default()
     }
 
     /// How many questions arrived at the DNS server.

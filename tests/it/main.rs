@@ -8,6 +8,7 @@ mod clocks;
 mod daemon;
 mod dns_client;
 mod documents;
+mod fleet;
 mod floors;
 mod fuzz;
 mod house;
