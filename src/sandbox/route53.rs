@@ -383,6 +383,19 @@ fn change(
     }
     let visible = Instant::now() + state.in_sync_after;
     let zone = state.zones.get_mut(&zone_id).ok_or_else(|| ApiError::no_such_zone(id))?;
+    let protected =
+        batch.changes.iter().map(|change| &change.stored.set).filter(|set| {
+            zone.protected.iter().any(|(name, rtype)| *name == set.name && *rtype == set.rtype)
+        });
+    // The words are ours: none were seen in the field yet.
+    let protected: Vec<String> = protected
+        .map(|set| {
+            format!("RRSet of type {} with DNS name {} is protected", set.rtype, set.name.to_route53())
+        })
+        .collect();
+    if !protected.is_empty() {
+        return Err(ApiError::invalid_batch(protected));
+    }
     let records =
         batch::apply(&zone.name, zone.records(), &batch.changes).map_err(ApiError::invalid_batch)?;
     zone.set_records(records, visible);

@@ -145,6 +145,13 @@ impl World {
         }
     }
 
+    /// Protects the record sets of a name and type from changes through the API.
+    pub fn protect(&self, name: &Name, rtype: RecordType) {
+        if let Some(zone) = self.lock().zone_of(name) {
+            zone.protected.push((name.clone(), rtype));
+        }
+    }
+
     /// Takes a zone away with all that it holds.
     pub fn remove_zone(&self, id: &ZoneId) {
         self.lock().zones.remove(id);

@@ -129,6 +129,8 @@ pub(super) struct HostedZone {
     pub(super) vpcs: Vec<Vpc>,
     /// The service that made the zone and alone may edit it.
     pub(super) linked_to: Option<String>,
+    /// Names and types whose record sets are protected from changes.
+    pub(super) protected: Vec<(Name, RecordType)>,
     /// A change to the zone is being carried out.
     pub(super) busy: bool,
     records: Arc<Records>,
@@ -153,6 +155,7 @@ impl HostedZone {
             comment: None,
             vpcs,
             linked_to: None,
+            protected: Vec::new(),
             busy: false,
             published: Arc::clone(&records),
             records,

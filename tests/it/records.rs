@@ -368,6 +368,18 @@ async fn one_bad_record_stops_no_other_and_has_its_own_words() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_protected_record_set_is_refused_with_the_reason_and_stops_no_other() {
+    let house = house();
+    house.put(simple(VPN, RecordType::Cname, 60, &["old.example.net"]));
+    house.world.protect(&name(VPN), RecordType::Cname);
+    let rules = [cname("a.example.com"), cname(VPN), cname("b.example.com")];
+    let round = house.once_with(&rules).await;
+    assert_eq!(outcomes(&round), [Outcome::Changed, Outcome::Refused, Outcome::Changed]);
+    assert!(round.entries[1].reason.as_ref().unwrap().contains("is protected"), "{round:?}");
+    assert_eq!(house.vpn().as_deref(), Some("old.example.net"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn more_than_a_batch_holds_is_sent_in_several() {
     let house = house();
     let zone = ZoneChoice::Id(house.world.zone_of(&name("example.com")).unwrap());
