@@ -212,7 +212,7 @@ impl Story<'_> {
             let Cost { chapter, took, metadata, route53 } = cost;
             self.say(&format!("   {chapter:<11}{:>20} ms {metadata:>20} {route53:>17}", took.as_millis()))?;
         }
-        self.say("\n   While nothing changes: one request to the metadata for each look, and one to Route 53 for each audit.")
+        self.say("\n   While nothing changes: one request to the metadata for each look, and none to Route 53's API, as audits ask its\n   name servers (where those can't be asked: one for each audit).")
     }
 
     /// Asks the zone's name server, and shows the answer as dig would.

@@ -29,7 +29,7 @@ BINARY = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "target/release/p
 RUNS = 9
 MOST_BYTES = 6e6
 MOST_INSTRUCTIONS = 9e6
-MOST_MEMORY = 7  # MiB
+MOST_MEMORY = 8  # MiB
 MOST_TO_SIGN = 3e6  # instructions
 BROKEN = []
 
@@ -70,9 +70,13 @@ class Sandbox:
         self.process.wait()
 
 
+def plain():
+    """Nothing of the user's own AWS settings: a CA bundle costs more to read than a request."""
+    return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+
+
 def environment(sandbox, state):
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return {**kept, **sandbox.env, "STATE_DIRECTORY": state}
+    return plain() | sandbox.env | {"STATE_DIRECTORY": state}
 
 
 def once(sandbox, state, prefix=()):
@@ -155,7 +159,8 @@ def daemon(idle, moves, watch, names=20):
                 time.sleep(0.02)
 
         changed(1)
-        time.sleep(3)
+        # Past the look whether the change is on all name servers.
+        time.sleep(8)
         first, started = sandbox.get("/sandbox/stats"), cpu_of(process.pid)
         time.sleep(idle)
         last, ended = sandbox.get("/sandbox/stats"), cpu_of(process.pid)
@@ -209,7 +214,7 @@ def sign():
 
         def spent(prefix=()):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            subprocess.run([*prefix, *command], env=os.environ | KEYS, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run([*prefix, *command], env=plain() | KEYS, check=True, stdout=subprocess.DEVNULL)
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
@@ -226,10 +231,10 @@ def capture(clients=8, each=250, stalled=100):
     with tempfile.TemporaryDirectory() as root:
         log = os.path.join(root, "log")
         command = [BINARY, "capture", "--json", "--log", log, "--scheme", "sdk-hmac"]
-        process = subprocess.Popen(command, env=os.environ | KEYS, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, env=plain() | KEYS, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         url = process.stderr.readline().split()[-1]
         address = (url.split("/")[2].split(":")[0], int(url.rsplit(":", 1)[1]))
-        signed = subprocess.run([BINARY, "sign", "--scheme", "sdk-hmac", url + "/"], env=os.environ | KEYS, capture_output=True, text=True)
+        signed = subprocess.run([BINARY, "sign", "--scheme", "sdk-hmac", url + "/"], env=plain() | KEYS, capture_output=True, text=True)
         wire = f"GET / HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\n".encode() + signed.stdout.replace("\n", "\r\n").encode() + b"\r\n"
         held = [socket.create_connection(address) for _ in range(stalled)]
         for connection in held:
