@@ -32,6 +32,7 @@
 //! config       layers of raw settings in, checked settings out
 //! daemon       when: start, watch, interval, stop
 //! reconcile    one round of the stages below
+//! board        what happens, for whoever tells of it
 //! report
 //! apply
 //! plan
@@ -52,6 +53,7 @@
 pub mod apply;
 pub mod audit;
 pub mod aws;
+pub mod board;
 pub mod causes;
 pub mod cli;
 pub mod clock;

@@ -8,6 +8,8 @@ use tokio::sync::mpsc;
 
 use super::{Exit, Failure, engine, log, runtime};
 use crate::aws::route53;
+use crate::board::Board;
+use crate::clock::SystemClock;
 use crate::config::{self, Overrides, Settings};
 use crate::daemon::{self, Reload};
 use crate::env::Env;
@@ -72,8 +74,10 @@ async fn run_daemon(settings: &Settings, args: &Args, env: &Env) -> Result<Exit,
     let hangups = signal(SignalKind::hangup()).map_err(Failure::start)?;
     let reconciler = engine::reconciler(settings, env, args.mode(), daemon::PATIENCE)?;
     let (reloads, asked) = mpsc::channel(1);
-    tokio::spawn(reload_at_hangups(hangups, args.overrides.clone(), env.clone(), args.mode(), reloads));
-    daemon::run_reloading(Arc::new(reconciler), rhythm(settings), asked, stop).await;
+    let board = Arc::new(Board::new(Arc::new(SystemClock)));
+    let again = Again { overrides: args.overrides.clone(), env: env.clone(), mode: args.mode() };
+    tokio::spawn(again.at_hangups(hangups, Arc::clone(&board), reloads));
+    daemon::run_reloading(Arc::new(reconciler), rhythm(settings), board, asked, stop).await;
     Ok(Exit::Ok)
 }
 
@@ -81,33 +85,39 @@ fn rhythm(settings: &Settings) -> daemon::Settings {
     daemon::Settings { watch: settings.watch, interval: settings.interval }
 }
 
-/// Reads the configuration again at each SIGHUP. What is refused is told, and changes nothing.
-async fn reload_at_hangups(
-    mut hangups: Signal,
+/// What the configuration is read from again.
+struct Again {
     overrides: Overrides,
     env: Env,
     mode: Mode,
-    reloads: mpsc::Sender<Reload>,
-) {
-    while hangups.recv().await.is_some() {
-        let read = config::load(&overrides, &env).map_err(Failure::from).and_then(|settings| {
-            let reconciler = Arc::new(engine::reconciler(&settings, &env, mode, daemon::PATIENCE)?);
-            Ok(Reload::Taken { reconciler, settings: rhythm(&settings) })
-        });
-        let reload = match read {
-            Ok(taken) => {
-                tracing::info!("configuration read again");
-                taken
-            }
-            Err(failure) => {
-                for line in failure.text().lines() {
-                    tracing::error!("configuration refused, the old settings stay: {line}");
+}
+
+impl Again {
+    /// Reads the configuration again at each SIGHUP. What is refused is told, and changes nothing.
+    async fn at_hangups(self, mut hangups: Signal, board: Arc<Board>, reloads: mpsc::Sender<Reload>) {
+        while hangups.recv().await.is_some() {
+            board.reloading();
+            let reload = match self.read() {
+                Ok(taken) => {
+                    tracing::info!("configuration read again");
+                    taken
                 }
-                Reload::Refused
+                Err(failure) => {
+                    for line in failure.text().lines() {
+                        tracing::error!("configuration refused, the old settings stay: {line}");
+                    }
+                    Reload::Refused
+                }
+            };
+            if reloads.send(reload).await.is_err() {
+                return;
             }
-        };
-        if reloads.send(reload).await.is_err() {
-            return;
         }
+    }
+
+    fn read(&self) -> Result<Reload, Failure> {
+        let settings = config::load(&self.overrides, &self.env)?;
+        let reconciler = engine::reconciler(&settings, &self.env, self.mode, daemon::PATIENCE)?;
+        Ok(Reload::Taken { reconciler: Arc::new(reconciler), settings: rhythm(&settings) })
     }
 }

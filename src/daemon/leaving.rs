@@ -102,6 +102,7 @@ impl Daemon {
             Exit::Withdrawn(places, entries) => {
                 let now = Instant::now();
                 for (place, entry) in places.iter().zip(&entries) {
+                    self.board.decided(*place, entry, true);
                     if let Some(watched) = self.watched.get_mut(*place) {
                         watched.settle_withdrawal(entry, now);
                     }
@@ -163,7 +164,12 @@ impl Daemon {
         self.exits.withdrawals.shutdown().await;
         self.reconciler.client().open();
         match tokio::time::timeout(AT_STOP, self.reconciler.withdraw(&due)).await {
-            Ok(entries) => entries.iter().for_each(report::log_decision),
+            Ok(entries) => {
+                for (due, entry) in due.iter().zip(&entries) {
+                    report::log_decision(entry);
+                    self.board.decided(due.rule, entry, true);
+                }
+            }
             Err(_) => report::log_not_withdrawn(due.len()),
         }
     }

@@ -17,7 +17,9 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::apply::{Followed, Pace, follow};
+use crate::board::Board;
 use crate::causes::with_causes;
+use crate::clock::SystemClock;
 use crate::dns::ZoneId;
 use crate::reconcile::{Due, GRACE, Look, Reading, Reconciler};
 use crate::report::{self, Class, Entry, Outcome, Round};
@@ -47,18 +49,20 @@ pub struct Settings {
 /// Runs until `stop` resolves.
 pub async fn run(reconciler: Arc<Reconciler>, settings: Settings, stop: impl Future<Output = ()>) {
     let (_none, reloads) = mpsc::channel(1);
-    run_reloading(reconciler, settings, reloads, stop).await;
+    let board = Arc::new(Board::new(Arc::new(SystemClock)));
+    run_reloading(reconciler, settings, board, reloads, stop).await;
 }
 
-/// Runs until `stop` resolves, and goes on with each configuration that `reloads` brings.
+/// Runs until `stop` resolves, reports to `board`, and goes on with each configuration that `reloads` brings.
 pub async fn run_reloading(
     reconciler: Arc<Reconciler>,
     settings: Settings,
+    board: Arc<Board>,
     mut reloads: mpsc::Receiver<Reload>,
     stop: impl Future<Output = ()>,
 ) {
     let mut stop = std::pin::pin!(stop);
-    let mut daemon = Daemon::new(reconciler, settings);
+    let mut daemon = Daemon::new(reconciler, settings, board);
     tokio::select! {
         biased;
         () = &mut stop => return,
@@ -106,6 +110,7 @@ pub async fn run_reloading(
 struct Daemon {
     reconciler: Arc<Reconciler>,
     settings: Settings,
+    board: Arc<Board>,
     /// When the sources are looked at next.
     next_look: Instant,
     watched: Vec<Watched>,
@@ -149,12 +154,14 @@ struct Watched {
 /// A round that has come to its end.
 struct Finished {
     due: Vec<Due>,
+    reading: Reading,
     round: Round,
     cost: Cost,
 }
 
 impl Daemon {
-    fn new(reconciler: Arc<Reconciler>, settings: Settings) -> Self {
+    fn new(reconciler: Arc<Reconciler>, settings: Settings, board: Arc<Board>) -> Self {
+        board.begin(reconciler.rules(), settings.interval);
         let now = Instant::now();
         let watched = reconciler.rules().iter().map(|_| Watched::new(now)).collect();
         let (rounds, followed) = (JoinSet::new(), JoinSet::new());
@@ -163,6 +170,7 @@ impl Daemon {
         Self {
             reconciler,
             settings,
+            board,
             next_look: now,
             watched,
             reload: None,
@@ -225,16 +233,17 @@ impl Daemon {
                 let round = reconciler.round(&due, reading).await;
                 let cost =
                     Cost { requests: client.requests() - before.0, denied: client.denied() - before.1 };
-                Finished { due, round, cost }
+                Finished { due, reading, round, cost }
             });
         }
     }
 
     /// Takes in what came of a round, and follows its changes; those that they supersede no longer.
     fn take(&mut self, finished: Finished) {
-        let Finished { due, round, cost } = finished;
+        let Finished { due, reading, round, cost } = finished;
         let quiet = self.reconciler.client().quiet_until();
         for (due, entry) in due.iter().zip(&round.entries) {
+            self.board.decided(due.rule, entry, reading != Reading::Remembered);
             if let Some(watched) = self.watched.get_mut(due.rule) {
                 watched.settle(due, entry, self.settings, cost, quiet);
             }
@@ -247,12 +256,18 @@ impl Daemon {
         }
         for id in round.change_ids() {
             let (client, change) = (Arc::clone(self.reconciler.client()), id.to_owned());
+            let board = Arc::clone(&self.board);
             let handle = self.followed.spawn(async move {
-                match follow(&client, &change, FOLLOWED, Pace::ASIDE).await {
-                    Followed::InSync => report::log_in_sync(&change),
-                    Followed::OutOfTime => report::log_not_in_sync(&change, "out of time"),
-                    Followed::Unreadable(error) => report::log_not_in_sync(&change, &with_causes(&error)),
-                }
+                let why = match follow(&client, &change, FOLLOWED, Pace::ASIDE).await {
+                    Followed::InSync => {
+                        report::log_in_sync(&change);
+                        return board.in_sync(&change);
+                    }
+                    Followed::OutOfTime => "out of time".to_owned(),
+                    Followed::Unreadable(error) => with_causes(&error),
+                };
+                report::log_not_in_sync(&change, &why);
+                board.not_in_sync(&change, &why);
             });
             for (due, _) in
                 due.iter().zip(&round.entries).filter(|(_, entry)| entry.change_id.as_deref() == Some(id))
@@ -269,6 +284,7 @@ impl Daemon {
     /// Sends no more changes, and gives those on their way a moment to be answered, so that what became
     /// of them can be told.
     async fn stop(mut self) {
+        self.board.stopping();
         self.looks.abort_all();
         let answered = tokio::time::timeout(GRACE, self.reconciler.client().close()).await;
         if answered.is_err() {

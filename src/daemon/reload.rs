@@ -26,6 +26,7 @@ impl Daemon {
         }
         let Some(reload) = self.reload.take() else { return };
         let now = Instant::now();
+        let taken = matches!(reload, Reload::Taken { .. });
         match reload {
             Reload::Taken { reconciler, settings } => {
                 reconciler.take_over(&self.reconciler);
@@ -40,6 +41,7 @@ impl Daemon {
                 self.look_afresh(&reconciler);
                 self.reconciler = reconciler;
                 self.settings = settings;
+                self.board.begin(self.reconciler.rules(), settings.interval);
                 self.look_out().await;
             }
             Reload::Refused => {
@@ -50,5 +52,6 @@ impl Daemon {
             watched.hurry(now);
         }
         self.look_now();
+        self.board.reloaded(taken);
     }
 }

@@ -62,8 +62,15 @@ impl serde::Serialize for RecordType {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for RecordType {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// Time to live, in seconds: 0 to 2147483647.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "u64")]
 pub struct Ttl(u32);
 
 /// A number is no TTL.
@@ -87,6 +94,14 @@ impl Ttl {
     #[must_use]
     pub fn seconds(self) -> u32 {
         self.0
+    }
+}
+
+impl TryFrom<u64> for Ttl {
+    type Error = TtlError;
+
+    fn try_from(seconds: u64) -> Result<Self, TtlError> {
+        Self::new(seconds)
     }
 }
 

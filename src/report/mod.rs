@@ -4,6 +4,8 @@ mod json;
 mod log;
 mod text;
 
+use serde::{Deserialize, Serialize};
+
 use crate::aws::credentials;
 use crate::aws::locator::LocateError;
 use crate::aws::route53::{self, Kind};
@@ -19,7 +21,8 @@ pub use log::{
 pub use text::line;
 
 /// What came of one record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     Changed,
     /// Would be changed, had it not been asked to only say so.
@@ -52,7 +55,8 @@ impl Outcome {
 }
 
 /// How a round ended for its caller, from best to gravest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Class {
     Fine,
     /// Nothing that has a name of its own.
@@ -77,7 +81,7 @@ pub enum Trouble {
 }
 
 /// TTL and values of a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Values {
     pub ttl: Ttl,
     pub values: Vec<String>,
@@ -101,10 +105,11 @@ fn without_dot(rtype: RecordType, value: &str) -> String {
 }
 
 /// One record in a report.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// As it is known, or else as it is configured.
     pub name: String,
+    #[serde(rename = "type")]
     pub rtype: RecordType,
     pub outcome: Outcome,
     /// What was there, where it is known.
@@ -116,12 +121,14 @@ pub struct Entry {
     pub hint: Option<String>,
     pub class: Class,
     /// What kind of trouble it is, where that passes in a time of its own.
+    #[serde(skip)]
     pub trouble: Option<Trouble>,
     pub change_id: Option<String>,
     /// The request that Route 53 refused, for its support.
     pub request_id: Option<String>,
     /// What the reason is about, without what differs from time to time; `None` where that is the
     /// reason itself.
+    #[serde(skip)]
     pub topic: Option<String>,
 }
 

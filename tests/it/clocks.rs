@@ -22,7 +22,13 @@ fn house() -> House {
 fn start(house: &House, rules: &[Rule]) -> mpsc::Sender<Reload> {
     let reconciler = Arc::new(house.reconciler(rules));
     let (reloads, asked) = mpsc::channel(1);
-    tokio::spawn(daemon::run_reloading(reconciler, RHYTHM, asked, std::future::pending()));
+    tokio::spawn(daemon::run_reloading(
+        reconciler,
+        RHYTHM,
+        crate::house::board(),
+        asked,
+        std::future::pending(),
+    ));
     reloads
 }
 

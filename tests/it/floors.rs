@@ -16,6 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["plan"],
     &["apply"],
     &["report"],
+    &["board"],
     &["reconcile"],
     &["daemon"],
     &["config"],

@@ -13,6 +13,7 @@ use pin53::aws::locator::Locator;
 use pin53::aws::route53::{self, Client};
 use pin53::aws::shared::Shared;
 use pin53::aws::sts::Role;
+use pin53::board::Board;
 use pin53::clock::{Clock, ServerClock, SteadyClock, Timestamp};
 use pin53::desired::{Leaving, Rule, Terms, ZoneChoice};
 use pin53::dns::{Name, RecordSet, RecordType, Ttl};
@@ -84,6 +85,11 @@ impl Transport for Nowhere {
         let host = request.uri().host().unwrap_or_default().to_owned();
         Box::pin(async { Err(Error::Connect { host, source: None }) })
     }
+}
+
+/// A board that begins at the world's time.
+pub(crate) fn board() -> Arc<Board> {
+    Arc::new(Board::new(Arc::new(SteadyClock::starting_at(START.parse().unwrap()))))
 }
 
 pub(crate) fn name(text: &str) -> Name {

@@ -20,4 +20,5 @@ mod races;
 mod records;
 mod renewal;
 mod sources;
+mod watching;
 mod worlds;

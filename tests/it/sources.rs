@@ -249,7 +249,13 @@ async fn what_a_look_sees_that_began_before_a_reload_is_not_taken_for_news_of_ot
     let rhythm = Settings { watch: seconds(5), interval: seconds(3600) };
     let (reloads, reloaded) = mpsc::channel(1);
     let reconciler = Arc::new(house.reconciler(&[from(RecordType::A, &["http://ip.example/"])]));
-    tokio::spawn(daemon::run_reloading(reconciler, rhythm, reloaded, std::future::pending()));
+    tokio::spawn(daemon::run_reloading(
+        reconciler,
+        rhythm,
+        crate::house::board(),
+        reloaded,
+        std::future::pending(),
+    ));
     tokio::time::sleep(seconds(30)).await;
     let reconciler = Arc::new(house.reconciler(&[of_type(RecordType::A, "b.example.com")]));
     reloads.send(Reload::Taken { reconciler, settings: rhythm }).await.unwrap();

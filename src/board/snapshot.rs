@@ -1,0 +1,143 @@
+//! All there is to see at a moment: the document of `status --json`, and words for a single line.
+
+use serde::{Deserialize, Serialize};
+
+use super::Decision;
+use crate::clock::Timestamp;
+use crate::dns::RecordType;
+use crate::report::{Class, Entry, Outcome, Values, line};
+
+/// Most changes that are remembered.
+const HISTORY: usize = 100;
+
+/// What the daemon last saw and did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Those of which something has come, in the order of their rules.
+    pub records: Vec<Record>,
+    /// A first decision was made.
+    pub ready: bool,
+    /// When something was last reported.
+    pub updated: Option<Timestamp>,
+    /// From one audit to the next, in seconds.
+    pub interval: f64,
+    /// The oldest first.
+    pub history: Vec<Change>,
+    /// How many records there are to be.
+    #[serde(skip)]
+    pub rules: usize,
+    #[serde(skip)]
+    pub phase: Phase,
+}
+
+/// What the daemon is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Phase {
+    #[default]
+    Running,
+    Reloading,
+    Stopping,
+}
+
+/// What came last of a record, and when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// When that came of it.
+    pub decided: Timestamp,
+    /// Since when it has been in trouble, if it is.
+    pub trouble_since: Option<Timestamp>,
+    /// When it was last changed by us.
+    pub last_change: Option<Timestamp>,
+    /// When it was last written or seen as wanted.
+    pub last_confirmed: Option<Timestamp>,
+}
+
+/// A change that was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    pub when: Timestamp,
+    pub name: String,
+    #[serde(rename = "type")]
+    pub rtype: RecordType,
+    pub before: Option<Values>,
+    pub after: Option<Values>,
+    pub change_id: Option<String>,
+    /// Seconds until all name servers answered with it, once that is known.
+    pub in_sync_after: Option<f64>,
+}
+
+impl Record {
+    pub(super) fn after(before: Option<Self>, decision: &Decision, looked: bool) -> Self {
+        let (mut last_change, mut last_confirmed) =
+            before.map_or((None, None), |before| (before.last_change, before.last_confirmed));
+        let Decision { entry, at, trouble_since, .. } = decision.clone();
+        let is_as_wanted = match entry.outcome {
+            Outcome::Changed => true,
+            Outcome::Unchanged => looked,
+            _ => false,
+        };
+        if is_as_wanted {
+            last_confirmed = Some(at);
+        }
+        if entry.outcome == Outcome::Changed {
+            last_change = Some(at);
+        }
+        let trouble_since = trouble_since.filter(|_| entry.class != Class::Fine);
+        Self { entry, decided: at, trouble_since, last_change, last_confirmed }
+    }
+}
+
+impl Change {
+    pub(super) fn of(decision: &Decision) -> Option<Self> {
+        let entry = decision.entry.clone();
+        (entry.outcome == Outcome::Changed).then_some(Self {
+            when: decision.at,
+            name: entry.name,
+            rtype: entry.rtype,
+            before: entry.before,
+            after: entry.after,
+            change_id: entry.change_id,
+            in_sync_after: None,
+        })
+    }
+}
+
+/// Adds a change, and forgets the oldest where there are too many.
+pub(super) fn remember(history: &mut Vec<Change>, change: Change) {
+    if history.len() >= HISTORY {
+        history.drain(..=history.len() - HISTORY);
+    }
+    history.push(change);
+}
+
+impl Snapshot {
+    /// How grave the gravest record is.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.records.iter().map(|record| record.entry.class).max().unwrap_or(Class::Fine)
+    }
+
+    /// One line for a person: what is waited for, or how it is.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self.phase {
+            Phase::Running => {}
+            Phase::Reloading => return "reading the configuration again".to_owned(),
+            Phase::Stopping => return "stopping".to_owned(),
+        }
+        let Some(gravest) = self.records.iter().max_by_key(|record| record.entry.class) else {
+            return "looking at the sources for the first time".to_owned();
+        };
+        if self.records.len() == 1 && self.rules <= 1 {
+            return line(&gravest.entry);
+        }
+        let fine = self.records.iter().filter(|record| record.entry.class == Class::Fine).count();
+        let all = self.rules.max(self.records.len());
+        if fine == self.records.len() {
+            return format!("{fine} of {all} records as wanted");
+        }
+        format!("{fine} of {all} records as wanted; {}", line(&gravest.entry))
+    }
+}
