@@ -168,6 +168,13 @@ impl State {
         Some((id, inner.learnt.contains(&learnt(endpoint, wanted))))
     }
 
+    /// Whether there is one for anything that begins like this.
+    pub fn knows_zone_like(&self, endpoint: &str, start: &str) -> bool {
+        let inner = self.lock();
+        let known = inner.facts.endpoints.get(endpoint);
+        known.is_some_and(|known| known.zones.keys().any(|wanted| wanted.starts_with(start)))
+    }
+
     pub fn set_zone(&self, endpoint: &str, wanted: &str, id: &ZoneId) {
         self.lock().learnt.insert(learnt(endpoint, wanted));
         self.update(|facts| {

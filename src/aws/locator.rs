@@ -46,6 +46,12 @@ impl Locator {
         Ok(Self { shared, imds, state, found, without_ipv4: OnceLock::new(), assumed })
     }
 
+    /// The metadata service, which tells where this is.
+    #[must_use]
+    pub fn metadata(&self) -> &Imds {
+        &self.imds
+    }
+
     /// The endpoint, where it is known without asking.
     #[must_use]
     pub fn known(&self) -> Option<&Endpoint> {

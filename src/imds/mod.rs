@@ -5,6 +5,7 @@
 //!
 //! Spec: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-v2-how-it-works.html>
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
@@ -24,6 +25,7 @@ const IPV6: &str = "http://[fd00:ec2::254]";
 const TOKEN_PATH: &str = "/latest/api/token";
 const ITEMS: &str = "/latest/meta-data/";
 const REGION: &str = "placement/region";
+const MAC: &str = "mac";
 const PUBLIC_HOSTNAME: &str = "public-hostname";
 const TOKEN: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token");
 const TOKEN_TTL: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
@@ -159,6 +161,19 @@ impl Error {
     }
 }
 
+/// A network (VPC), as Route 53 knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    pub vpc: String,
+    pub region: String,
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.vpc, self.region)
+    }
+}
+
 /// The client. It keeps one token and renews it in time.
 pub struct Imds {
     transport: Arc<dyn Transport>,
@@ -169,6 +184,7 @@ pub struct Imds {
     /// The other address is the one that leads there.
     at_other: AtomicBool,
     region: OnceLock<String>,
+    network: OnceLock<Network>,
 }
 
 /// Requests for a token that have failed.
@@ -197,6 +213,7 @@ impl Imds {
             failures: std::sync::Mutex::default(),
             at_other: AtomicBool::new(false),
             region: OnceLock::new(),
+            network: OnceLock::new(),
         }
     }
 
@@ -239,6 +256,34 @@ impl Imds {
             }
         }
         Ok(self.seen_region())
+    }
+
+    /// The network of the instance's first interface, as far as it was asked for.
+    #[must_use]
+    pub fn seen_network(&self) -> Option<&Network> {
+        self.network.get()
+    }
+
+    /// The network of the instance's first interface; `None` where the service knows none.
+    ///
+    /// # Errors
+    /// When that could not be found out, after a few attempts.
+    pub async fn network(&self) -> Result<Option<Network>, Error> {
+        if let Some(network) = self.network.get() {
+            return Ok(Some(network.clone()));
+        }
+        let Some(mac) = self.item(MAC).await? else { return Ok(None) };
+        if !mac.bytes().all(|b| b.is_ascii_hexdigit() || b == b':') {
+            return Err(Error::Unexpected { item: MAC.to_owned(), expected: "a hardware address" });
+        }
+        let item = format!("network/interfaces/macs/{mac}/vpc-id");
+        let Some(vpc) = self.item(&item).await? else { return Ok(None) };
+        if !vpc.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err(Error::Unexpected { item, expected: "the id of a VPC" });
+        }
+        let Some(region) = self.needed_region().await? else { return Ok(None) };
+        // An instance's first interface stays where it is.
+        Ok(Some(self.network.get_or_init(|| Network { vpc, region }).clone()))
     }
 
     /// Takes the region from an answer that holds it.

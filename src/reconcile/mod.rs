@@ -326,7 +326,9 @@ fn concerns_all(error: &route53::Error) -> bool {
         E::Service(refusal) => {
             matches!(refusal.kind(), Kind::Throttled | Kind::Unavailable | Kind::Unreadable)
         }
-        E::Lost(_) | E::NoZone { .. } | E::SeveralZones { .. } | E::StrangeType(_) => false,
+        E::Lost(_) | E::NoZone { .. } | E::SeveralZones { .. } | E::Network { .. } | E::StrangeType(_) => {
+            false
+        }
     }
 }
 

@@ -198,7 +198,7 @@ impl Failure {
         let class = class_of(error);
         let outcome = match error {
             route53::Error::Lost(_) => Outcome::Unconfirmed,
-            route53::Error::Stopped => Outcome::Left,
+            route53::Error::Stopped | route53::Error::Network { .. } => Outcome::Left,
             _ if class == Class::Refused => Outcome::Refused,
             _ => Outcome::Failed,
         };
@@ -251,6 +251,7 @@ fn class_of(error: &route53::Error) -> Class {
         | E::Transport(_)
         | E::Unreadable(_)
         | E::Lost(_)
+        | E::Network { .. }
         | E::Stopped => Class::TryAgain,
         E::Credentials(credentials::Error::Broken { .. })
         | E::Locate(LocateError::Endpoint(_))
@@ -292,7 +293,9 @@ pub fn hint_for(error: &route53::Error) -> Option<String> {
         }
         E::NoZone { private: Some(_), .. } => "private = true on the record takes a private zone",
         E::NoZone { .. } => "check the name, and that these credentials are of the account that has the zone",
-        E::SeveralZones { .. } => "choose one of them: --zone ID, or zone = \"ID\" on the record",
+        E::SeveralZones { .. } | E::Network { .. } => {
+            "choose one of them: --zone ID, or zone = \"ID\" on the record"
+        }
         E::Exposed(_) => "use https, or signing = \"sigv4\"",
         E::Service(refusal) => match refusal.kind() {
             Kind::Denied => "the policy of deploy/iam/policy.json permits what pin53 does",

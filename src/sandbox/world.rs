@@ -132,10 +132,18 @@ impl World {
     /// # Errors
     /// When the text is no name.
     pub fn add_private_zone(&self, name: &str) -> Result<ZoneId, EditError> {
+        let region = self.lock().instance.placement.region.clone();
+        self.add_private_zone_of(name, &[(&region, VPC)])
+    }
+
+    /// Makes a private zone in some networks, each by its region and id.
+    ///
+    /// # Errors
+    /// When the text is no name.
+    pub fn add_private_zone_of(&self, name: &str, networks: &[(&str, &str)]) -> Result<ZoneId, EditError> {
         let name = Name::parse(name).map_err(EditError::Name)?;
-        let mut state = self.lock();
-        let region = state.instance.placement.region.clone();
-        Ok(state.add_zone(&name, &[Vpc { region, id: VPC.to_owned() }]))
+        let vpc = |(region, id): &(&str, &str)| Vpc { region: (*region).to_owned(), id: (*id).to_owned() };
+        Ok(self.lock().add_zone(&name, &networks.iter().map(vpc).collect::<Vec<_>>()))
     }
 
     /// Gives a zone to another AWS service, which alone may edit it from then on.

@@ -100,6 +100,24 @@ async fn once_pins_the_name_and_says_so_in_one_line() {
 }
 
 #[tokio::test]
+async fn a_private_zone_is_chosen_by_the_instances_network() {
+    let town = plain().await;
+    let world = &town.running.world;
+    world.add_private_zone_of("corp.example", &[("us-east-1", "vpc-0aaaaaaaaaaaaaaa1")]).unwrap();
+    let own = world.add_private_zone("corp.example").unwrap();
+    let file = town.directory.path().join("pin53.toml");
+    std::fs::write(&file, "[[record]]\nname = 'vpn.corp.example'\nprivate = true\n").unwrap();
+    let run = ["--once", "--wait", "off", "--config", file.to_str().unwrap()];
+    for outcome in ["changed", "unchanged"] {
+        let ran = town.run(&run).await;
+        assert_eq!((ran.status, ran.err.as_str()), (Some(0), ""), "{ran:?}");
+        assert!(ran.out.starts_with(outcome), "{ran:?}");
+        assert_eq!(world.records(&own).len(), 3, "beside NS and SOA");
+    }
+    assert_eq!(world.calls(Operation::ListHostedZonesByVPC), 1, "the choice is remembered");
+}
+
+#[tokio::test]
 async fn once_follows_the_change_until_it_is_in_sync() {
     let town = plain().await;
     let ran = town.run(&["--once", "--name", "vpn.example.com"]).await;

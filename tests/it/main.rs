@@ -22,3 +22,4 @@ mod renewal;
 mod sources;
 mod watching;
 mod worlds;
+mod zones;

@@ -21,6 +21,7 @@ use crate::aws::endpoint::Endpoint;
 use crate::aws::locator::{LocateError, Locator};
 use crate::clock::{Authority, Clock, ServerClock, Timestamp};
 use crate::dns::{Name, RecordKey, RecordSet, RecordType, ZoneId};
+use crate::imds;
 use crate::secret::Credentials;
 use crate::sign::{self, aws3, sigv4};
 use crate::state::State;
@@ -79,8 +80,22 @@ pub enum Error {
     Exposed(String),
     #[error("no hosted zone for {name}{}", .private.as_ref().map(|ids| format!(" that is public (private: {ids})")).unwrap_or_default())]
     NoZone { name: Name, private: Option<String> },
-    #[error("several hosted zones for {name}: {candidates}")]
-    SeveralZones { name: Name, candidates: String },
+    #[error("several hosted zones for {name}: {candidates}{}", .told.as_ref().map(|told| format!("; {told}")).unwrap_or_default())]
+    SeveralZones {
+        name: Name,
+        candidates: String,
+        /// Why none of them could be chosen by the instance's network.
+        told: Option<String>,
+    },
+    #[error(
+        "the instance's network (VPC), which tells the private zones for {name} apart ({candidates}), could not be read"
+    )]
+    Network {
+        name: Name,
+        candidates: String,
+        #[source]
+        source: Arc<imds::Error>,
+    },
 }
 
 /// How an answer was lost.
@@ -321,7 +336,11 @@ impl Client {
         self.get(&format!("/2013-04-01/hostedzone?maxitems=100{marker}"), response::zone_page).await
     }
 
-    async fn get<T>(&self, path: &str, read: impl Fn(&[u8]) -> Result<T, xml::Error>) -> Result<T, Error> {
+    pub(super) async fn get<T>(
+        &self,
+        path: &str,
+        read: impl Fn(&[u8]) -> Result<T, xml::Error>,
+    ) -> Result<T, Error> {
         self.call(&Method::GET, path, Bytes::new(), read).await
     }
 
@@ -589,7 +608,7 @@ impl Drop for Pending<'_> {
 }
 
 /// `text` as a query's value in the one spelling that every signer agrees on.
-fn query_text(text: &str) -> String {
+pub(super) fn query_text(text: &str) -> String {
     use std::fmt::Write as _;
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

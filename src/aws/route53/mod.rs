@@ -2,6 +2,7 @@
 
 mod client;
 mod error;
+mod network;
 mod request;
 mod response;
 mod xml;
@@ -11,7 +12,8 @@ pub use client::{Client, Error, LostAnswer, PATIENCE, Parts, TRANSPORT};
 pub use error::{Kind, ServiceError};
 pub use request::{Change, RenderError, render};
 pub use response::{
-    ChangeInfo, NamePage, RecordPage, ZonePage, change_info, name_page, record_page, zone_page,
+    ChangeInfo, NamePage, NetworkPage, RecordPage, ZonePage, change_info, name_page, network_page,
+    record_page, zone_networks, zone_page,
 };
 pub(super) use xml::Cursor;
 pub use xml::Error as XmlError;

@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::dns::{
     Failover, Name, Policy, RecordKey, RecordSet, RecordType, Routing, Target, Ttl, Zone, ZoneId,
 };
+use crate::imds::Network;
 
 /// A page of hosted zones.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -99,6 +100,73 @@ fn zone(cursor: &mut Cursor<'_>) -> Result<Zone, Error> {
         private,
         linked,
     })
+}
+
+/// A page of the private zones that a network sees.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct NetworkPage {
+    pub zones: Vec<ZoneId>,
+    pub next_token: Option<String>,
+}
+
+/// Reads the answer to ListHostedZonesByVPC.
+///
+/// # Errors
+/// When it is no such answer, or a cut one.
+pub fn network_page(body: &[u8]) -> Result<NetworkPage, Error> {
+    let mut cursor = Cursor::within(body, "ListHostedZonesByVPCResponse")?;
+    let mut page = NetworkPage::default();
+    let mut listed = false;
+    while let Some(name) = cursor.child()? {
+        match name.as_str() {
+            "HostedZoneSummaries" => {
+                listed = true;
+                while cursor.child()?.is_some() {
+                    let mut id = None;
+                    while let Some(element) = cursor.child()? {
+                        match element.as_str() {
+                            "HostedZoneId" => id = Some(cursor.parse("HostedZoneId")?),
+                            _ => cursor.skip()?,
+                        }
+                    }
+                    page.zones.push(id.ok_or(Error::Missing("HostedZoneId"))?);
+                }
+            }
+            "NextToken" => page.next_token = Some(cursor.text()?).filter(|token| !token.is_empty()),
+            _ => cursor.skip()?,
+        }
+    }
+    if listed { Ok(page) } else { Err(Error::Missing("HostedZoneSummaries")) }
+}
+
+/// Reads the answer to GetHostedZone, as far as it tells the networks that see the zone: none see a public one.
+///
+/// # Errors
+/// When it is no such answer, or a cut one.
+pub fn zone_networks(body: &[u8]) -> Result<Vec<Network>, Error> {
+    let mut cursor = Cursor::within(body, "GetHostedZoneResponse")?;
+    let mut networks = Vec::new();
+    while let Some(name) = cursor.child()? {
+        if name != "VPCs" {
+            cursor.skip()?;
+            continue;
+        }
+        while cursor.child()?.is_some() {
+            let (mut vpc, mut region) = (None, None);
+            while let Some(element) = cursor.child()? {
+                match element.as_str() {
+                    "VPCId" => vpc = Some(cursor.text()?.trim().to_owned()),
+                    "VPCRegion" => region = Some(cursor.text()?.trim().to_owned()),
+                    _ => cursor.skip()?,
+                }
+            }
+            networks.push(Network {
+                vpc: vpc.ok_or(Error::Missing("VPCId"))?,
+                region: region.ok_or(Error::Missing("VPCRegion"))?,
+            });
+        }
+    }
+    Ok(networks)
 }
 
 /// Reads the answer to ListResourceRecordSets.
@@ -432,6 +500,26 @@ mod tests {
             next_marker: None,
         }
         "#);
+    }
+
+    #[test]
+    fn the_networks_of_a_zone_and_the_zones_of_a_network_are_read() {
+        let zone = br#"<?xml version="1.0"?><GetHostedZoneResponse xmlns="x"><HostedZone><Id>/hostedzone/Z1</Id>
+            <Name>example.com.</Name></HostedZone><VPCs><VPC><VPCRegion>eu-west-1</VPCRegion><VPCId>vpc-1</VPCId></VPC>
+            <VPC><VPCRegion>us-east-1</VPCRegion><VPCId>vpc-2</VPCId></VPC></VPCs></GetHostedZoneResponse>"#;
+        let networks = zone_networks(zone).unwrap();
+        let words: Vec<String> = networks.iter().map(ToString::to_string).collect();
+        assert_eq!(words, ["vpc-1 (eu-west-1)", "vpc-2 (us-east-1)"]);
+        let page = network_page(
+            br#"<ListHostedZonesByVPCResponse xmlns="x"><HostedZoneSummaries><HostedZoneSummary>
+            <HostedZoneId>Z1</HostedZoneId><Name>example.com.</Name><Owner><OwningAccount>1</OwningAccount></Owner>
+            </HostedZoneSummary></HostedZoneSummaries><MaxItems>1</MaxItems><NextToken>t</NextToken>
+            </ListHostedZonesByVPCResponse>"#,
+        );
+        let zones = vec![ZoneId::parse("Z1").unwrap()];
+        assert_eq!(page.unwrap(), NetworkPage { zones, next_token: Some("t".to_owned()) });
+        assert!(network_page(b"<ListHostedZonesByVPCResponse/>").is_err());
+        assert!(zone_networks(&zone[..zone.len() - 40]).is_err());
     }
 
     #[test]

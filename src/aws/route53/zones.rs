@@ -8,12 +8,14 @@ use std::collections::HashMap;
 
 use super::client::{Client, Error};
 use super::error::{Kind, ServiceError};
+use super::network::Networks;
 use super::response::ZonePage;
 use super::xml;
 use crate::dns::{Name, Zone, ZoneId};
+use crate::imds::Network;
 
 /// More pages of a hundred zones than any account has.
-const MOST_PAGES: usize = 1000;
+pub(super) const MOST_PAGES: usize = 1000;
 
 /// How a record's hosted zone is chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,29 +55,46 @@ pub struct ZoneFinder<'a> {
     pages: HashMap<Position, ZonePage>,
     /// All zones, where listing them by name isn't permitted.
     all: Option<Vec<Zone>>,
+    networks: Networks,
 }
 
 impl<'a> ZoneFinder<'a> {
     #[must_use]
     pub fn new(client: &'a Client) -> Self {
-        Self { client, pages: HashMap::new(), all: None }
+        Self { client, pages: HashMap::new(), all: None, networks: Networks::default() }
     }
 
     /// The zone for `name`, as remembered or looked up. What is remembered may be out of date.
     ///
     /// # Errors
-    /// [`Error::NoZone`], [`Error::SeveralZones`] naming the candidates, or what kept it from being looked up.
+    /// [`Error::NoZone`], [`Error::SeveralZones`] naming the candidates, [`Error::Network`] where it isn't known
+    /// which of them is seen from here, or what kept it from being looked up.
     pub async fn find(&mut self, name: &Name, choice: &ZoneChoice, private: bool) -> Result<Found, Error> {
         let client = self.client;
         if let Some(found) = client.known_zone(name, choice, private) {
             return Ok(found);
         }
-        let wanted = wanted(name, choice, private);
+        let mut wanted = wanted(name, choice, private);
+        // A copied disk may have carried the memory into another network.
+        if private
+            && client.knows_zone_of_a_network(&wanted)
+            && self.networks.own(client).await.is_ok()
+            && let Some(found) = client.known_zone(name, choice, private)
+        {
+            return Ok(found);
+        }
         let within = match choice {
             ZoneChoice::Named(zone) => self.zones_of(zone, zone).await?,
             _ => self.zones_of(name, &upmost(name)).await?,
         };
-        let zone = pick(within, name, choice, private)?;
+        let zone = match pick(within, name, choice, private)? {
+            Picked::One(zone) => zone,
+            Picked::OneOf(candidates) => {
+                let (zone, network) = self.networks.choose(client, asked(name, choice), &candidates).await?;
+                wanted = wanted_in(&wanted, &network);
+                zone
+            }
+        };
         if let Some(endpoint) = client.locator.known() {
             client.state.set_zone(&endpoint.url, &wanted, &zone.id);
         }
@@ -154,15 +173,31 @@ impl Client {
         if let ZoneChoice::Id(id) = choice {
             return Some(Found { id: id.clone(), age: Age::Fresh });
         }
-        let (id, learnt) = self.state.zone(&self.locator.known()?.url, &wanted(name, choice, private))?;
+        let url = &self.locator.known()?.url;
+        let wanted = wanted(name, choice, private);
+        let of_network = || {
+            let network = self.locator.metadata().seen_network().filter(|_| private)?;
+            self.state.zone(url, &wanted_in(&wanted, network))
+        };
+        let (id, learnt) = self.state.zone(url, &wanted).or_else(of_network)?;
         Some(Found { id, age: if learnt { Age::Known } else { Age::Inherited } })
+    }
+
+    /// Whether a zone is remembered that was chosen by a network.
+    fn knows_zone_of_a_network(&self, wanted: &str) -> bool {
+        let known = self.locator.known();
+        known.is_some_and(|endpoint| self.state.knows_zone_like(&endpoint.url, &in_some_network(wanted)))
     }
 
     /// Forgets the zone remembered for `name`, which the service doesn't know, or doesn't let these
     /// credentials near.
     pub fn forget_zone(&self, name: &Name, choice: &ZoneChoice, private: bool) {
         if let Some(endpoint) = self.locator.known() {
-            self.state.forget_zone(&endpoint.url, &wanted(name, choice, private));
+            let wanted = wanted(name, choice, private);
+            self.state.forget_zone(&endpoint.url, &wanted);
+            if let Some(network) = self.locator.metadata().seen_network() {
+                self.state.forget_zone(&endpoint.url, &wanted_in(&wanted, network));
+            }
         }
     }
 }
@@ -207,7 +242,36 @@ fn wanted(name: &Name, choice: &ZoneChoice, private: bool) -> String {
     }
 }
 
-fn pick(zones: Vec<Zone>, name: &Name, choice: &ZoneChoice, private: bool) -> Result<Zone, Error> {
+/// The same for one that was chosen by the instance's network.
+fn wanted_in(wanted: &str, network: &Network) -> String {
+    format!("{}{network}", in_some_network(wanted))
+}
+
+fn in_some_network(wanted: &str) -> String {
+    format!("{wanted} in ")
+}
+
+/// The name that zones were looked for by.
+fn asked<'a>(name: &'a Name, choice: &'a ZoneChoice) -> &'a Name {
+    match choice {
+        ZoneChoice::Named(zone) => zone,
+        _ => name,
+    }
+}
+
+/// What a choice leaves.
+enum Picked {
+    One(Zone),
+    /// Several private ones of one name, each for other networks.
+    OneOf(Vec<Zone>),
+}
+
+/// Zones, for people.
+pub(super) fn listed(zones: &[Zone]) -> String {
+    zones.iter().map(|zone| format!("{} ({})", zone.id, zone.name)).collect::<Vec<_>>().join(", ")
+}
+
+fn pick(zones: Vec<Zone>, name: &Name, choice: &ZoneChoice, private: bool) -> Result<Picked, Error> {
     let fits = |zone: &Zone| match choice {
         ZoneChoice::Named(wanted) => zone.name == *wanted,
         _ => true,
@@ -216,25 +280,20 @@ fn pick(zones: Vec<Zone>, name: &Name, choice: &ZoneChoice, private: bool) -> Re
         zones.into_iter().filter(|zone| fits(zone) && !zone.linked).partition(|zone| zone.private == private);
     let longest = seen.iter().map(|zone| zone.name.labels().count()).max();
     seen.retain(|zone| Some(zone.name.labels().count()) == longest);
-    let list = |zones: &[Zone]| {
-        zones.iter().map(|zone| format!("{} ({})", zone.id, zone.name)).collect::<Vec<_>>().join(", ")
-    };
-    let asked = match choice {
-        ZoneChoice::Named(zone) => zone,
-        _ => name,
-    };
+    let asked = asked(name, choice).clone();
     match seen.len() {
-        1 => Ok(seen.swap_remove(0)),
+        1 => Ok(Picked::One(seen.swap_remove(0))),
         0 => {
-            let private = (!private && !others.is_empty()).then(|| list(&others));
-            Err(Error::NoZone { name: asked.clone(), private })
+            let private = (!private && !others.is_empty()).then(|| listed(&others));
+            Err(Error::NoZone { name: asked, private })
         }
-        _ => Err(Error::SeveralZones { name: asked.clone(), candidates: list(&seen) }),
+        _ if private => Ok(Picked::OneOf(seen)),
+        _ => Err(Error::SeveralZones { name: asked, candidates: listed(&seen), told: None }),
     }
 }
 
 /// Whether the account's policy knows only the older list of zones.
-fn is_not_permitted(error: &ServiceError) -> bool {
+pub(super) fn is_not_permitted(error: &ServiceError) -> bool {
     error.kind() == Kind::Denied
 }
 
@@ -258,9 +317,11 @@ mod tests {
 
     fn pick_for(zones: Vec<Zone>, private: bool) -> Result<String, String> {
         let name = Name::parse("vpn.eu.example.com").unwrap();
-        pick(zones, &name, &ZoneChoice::Longest, private)
-            .map(|zone| zone.id.to_string())
-            .map_err(|e| e.to_string())
+        match pick(zones, &name, &ZoneChoice::Longest, private) {
+            Ok(Picked::One(zone)) => Ok(zone.id.to_string()),
+            Ok(Picked::OneOf(zones)) => Ok(format!("one of {}", listed(&zones))),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     #[test]
@@ -283,6 +344,16 @@ mod tests {
             pick_for(zones, false).unwrap_err(),
             "several hosted zones for vpn.eu.example.com: Z1 (example.com), Z2 (example.com)"
         );
+    }
+
+    #[test]
+    fn several_private_equals_are_for_different_networks() {
+        let zones = vec![
+            zone("Z1", "example.com", true),
+            zone("Z2", "example.com", false),
+            zone("Z3", "example.com", true),
+        ];
+        assert_eq!(pick_for(zones, true).unwrap(), "one of Z1 (example.com), Z3 (example.com)");
     }
 
     #[test]
