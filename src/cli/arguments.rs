@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use super::{capture, curl, demo, plan, run, sandbox, sign, verify};
+use super::{capture, completions, curl, demo, man, plan, run, sandbox, sign, verify};
 
 #[derive(Debug, clap::Parser)]
 #[command(name = "pin53", version, disable_help_subcommand = true, after_help = EXAMPLES)]
@@ -42,13 +42,26 @@ pub(super) enum Command {
     Sandbox(sandbox::Args),
     /// The whole story on the sandbox, in a few seconds
     Demo(demo::Args),
+    /// What a shell needs to complete commands and options
+    #[command(hide = true)]
+    Completions(completions::Args),
+    /// The manual's pages
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 const EXAMPLES: &str = "\
 Examples:
   pin53 --once --name vpn.example.com   pin this machine's public host name
-  pin53 --name vpn.example.com          keep it pinned: `pin53 run`, the daemon
-  pin53 sign --help                     toolbox: sign, curl, verify, capture";
+  pin53 sign --help                     toolbox: sign, curl, verify, capture
+  pin53 man | man -l -                  the manual; others: pin53 man --help";
+
+/// The whole definition, hidden commands shown, for what is generated from it.
+pub(super) fn definition() -> clap::Command {
+    let mut definition = Arguments::command();
+    definition.build();
+    definition.mut_subcommands(|command| command.hide(false))
+}
 
 /// Reads the arguments, the program's name first.
 ///
@@ -196,6 +209,8 @@ mod tests {
             "pin53 verify --help",
             "pin53 capture --help",
             "pin53 curl --help",
+            "pin53 completions --help",
+            "pin53 man --help",
         ] {
             let help = refused(line);
             assert!(help.lines().count() <= 40, "{line}: {} lines", help.lines().count());
@@ -221,9 +236,15 @@ mod tests {
           -h, --help     Print help
           -V, --version  Print version
 
-        What to do:
-              --once     One reconcile, then exit
-              --dry-run  Say what would change, change nothing
+        When and how:
+              --once                    One reconcile, then exit
+              --dry-run                 Say what would change, change nothing
+              --interval <DURATION>     Audit against Route 53 [PIN53_INTERVAL=5m]
+              --watch <DURATION>        Look at the sources [PIN53_WATCH=5s]
+              --wait <DURATION|off>     Follow a change to INSYNC [PIN53_WAIT=2m]
+              --signing <SCHEME>        aws3-https or sigv4 [PIN53_AWS__SIGNING=auto]
+              --log-format <text|json>  Log form [PIN53_LOG_FORMAT=text, PIN53_LOG=info]
+              --json                    With --once: one JSON object on stdout
 
         What to pin:
               --name <NAME>          Name to pin; repeatable [PIN53_NAME=A,B]
@@ -233,20 +254,10 @@ mod tests {
               --zone <ID-OR-NAME>    Hosted zone [PIN53_ZONE, else found from the name]
               --config <FILE>        Settings file [PIN53_CONFIG=/etc/pin53/pin53.toml]
 
-        When and how:
-              --interval <DURATION>  Audit against Route 53 [PIN53_INTERVAL=5m]
-              --watch <DURATION>     Look at the sources [PIN53_WATCH=5s]
-              --wait <DURATION|off>  Follow a change to INSYNC [PIN53_WAIT=2m]
-              --signing <SCHEME>     aws3-https or sigv4 [PIN53_AWS__SIGNING=auto]
-
-        Output:
-              --log-format <text|json>  Log form [PIN53_LOG_FORMAT=text, PIN53_LOG=info]
-              --json                    With --once: one JSON object on stdout
-
         Examples:
           pin53 --once --name vpn.example.com   pin this machine's public host name
-          pin53 --name vpn.example.com          keep it pinned: `pin53 run`, the daemon
           pin53 sign --help                     toolbox: sign, curl, verify, capture
+          pin53 man | man -l -                  the manual; others: pin53 man --help
         ");
     }
 
@@ -260,9 +271,15 @@ mod tests {
         Options:
           -h, --help  Print help
 
-        What to do:
-              --once     One reconcile, then exit
-              --dry-run  Say what would change, change nothing
+        When and how:
+              --once                    One reconcile, then exit
+              --dry-run                 Say what would change, change nothing
+              --interval <DURATION>     Audit against Route 53 [PIN53_INTERVAL=5m]
+              --watch <DURATION>        Look at the sources [PIN53_WATCH=5s]
+              --wait <DURATION|off>     Follow a change to INSYNC [PIN53_WAIT=2m]
+              --signing <SCHEME>        aws3-https or sigv4 [PIN53_AWS__SIGNING=auto]
+              --log-format <text|json>  Log form [PIN53_LOG_FORMAT=text, PIN53_LOG=info]
+              --json                    With --once: one JSON object on stdout
 
         What to pin:
               --name <NAME>          Name to pin; repeatable [PIN53_NAME=A,B]
@@ -271,16 +288,6 @@ mod tests {
               --ttl <SECONDS>        Their time to live [PIN53_TTL=60]
               --zone <ID-OR-NAME>    Hosted zone [PIN53_ZONE, else found from the name]
               --config <FILE>        Settings file [PIN53_CONFIG=/etc/pin53/pin53.toml]
-
-        When and how:
-              --interval <DURATION>  Audit against Route 53 [PIN53_INTERVAL=5m]
-              --watch <DURATION>     Look at the sources [PIN53_WATCH=5s]
-              --wait <DURATION|off>  Follow a change to INSYNC [PIN53_WAIT=2m]
-              --signing <SCHEME>     aws3-https or sigv4 [PIN53_AWS__SIGNING=auto]
-
-        Output:
-              --log-format <text|json>  Log form [PIN53_LOG_FORMAT=text, PIN53_LOG=info]
-              --json                    With --once: one JSON object on stdout
 
         Example:
           pin53 run --once --name vpn.example.com --wait off
@@ -306,15 +313,15 @@ mod tests {
               --config <FILE>        Settings file [PIN53_CONFIG=/etc/pin53/pin53.toml]
 
         When and how:
-              --interval <DURATION>  Audit against Route 53 [PIN53_INTERVAL=5m]
-              --watch <DURATION>     Look at the sources [PIN53_WATCH=5s]
-              --wait <DURATION|off>  Follow a change to INSYNC [PIN53_WAIT=2m]
-              --signing <SCHEME>     aws3-https or sigv4 [PIN53_AWS__SIGNING=auto]
+              --interval <DURATION>     Audit against Route 53 [PIN53_INTERVAL=5m]
+              --watch <DURATION>        Look at the sources [PIN53_WATCH=5s]
+              --wait <DURATION|off>     Follow a change to INSYNC [PIN53_WAIT=2m]
+              --signing <SCHEME>        aws3-https or sigv4 [PIN53_AWS__SIGNING=auto]
+              --log-format <text|json>  Log form [PIN53_LOG_FORMAT=text, PIN53_LOG=info]
 
         Output:
-              --log-format <text|json>  Log form [PIN53_LOG_FORMAT=text, PIN53_LOG=info]
-              --json                    One JSON object on stdout
-              --detailed-exit-code      End with 2 when changes are pending
+              --json                One JSON object on stdout
+              --detailed-exit-code  End with 2 when changes are pending
 
         Example:
           pin53 plan --name vpn.example.com --detailed-exit-code

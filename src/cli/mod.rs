@@ -5,12 +5,14 @@
 mod access;
 mod arguments;
 mod capture;
+mod completions;
 mod curl;
 mod demo;
 mod engine;
 mod exit;
 mod failure;
 mod log;
+mod man;
 mod plan;
 mod run;
 mod runtime;
@@ -58,6 +60,8 @@ fn dispatch(command: Command, env: &Env, out: &mut dyn Write, err: &mut dyn Writ
         Command::Capture(args) => capture::run(&args, env, out, err),
         Command::Sandbox(args) => sandbox::run(args, env, out),
         Command::Demo(_) => demo::run(env, out),
+        Command::Completions(args) => completions::run(&args, out),
+        Command::Man(args) => man::run(&args, out),
     }
 }
 

@@ -19,15 +19,15 @@ use crate::reconcile::{Mode, unless_stopped};
 #[command(after_help = EXAMPLE)]
 pub(super) struct Args {
     /// One reconcile, then exit
-    #[arg(long, help_heading = "What to do")]
+    #[arg(long, help_heading = "When and how")]
     pub once: bool,
     /// Say what would change, change nothing
-    #[arg(long, help_heading = "What to do")]
+    #[arg(long, help_heading = "When and how")]
     pub dry_run: bool,
     #[command(flatten)]
     pub overrides: Overrides,
     /// With --once: one JSON object on stdout
-    #[arg(long, requires = "once", help_heading = "Output")]
+    #[arg(long, requires = "once", help_heading = "When and how")]
     pub json: bool,
 }
 

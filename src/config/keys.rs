@@ -158,7 +158,7 @@ pub(super) fn variables() -> impl Iterator<Item = String> {
 }
 
 /// Every path that the file may hold, a record's below `record`.
-fn paths() -> impl Iterator<Item = String> {
+pub(crate) fn paths() -> impl Iterator<Item = String> {
     let settings = SETTINGS.iter().filter(|key| key.in_file).map(|key| key.path.to_owned());
     settings.chain(RECORD.iter().map(|key| format!("{RECORDS}.{}", key.path)))
 }

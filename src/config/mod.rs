@@ -25,6 +25,8 @@ use crate::desired::Rule;
 use crate::env::Env;
 use crate::reconcile::Wait;
 pub use fault::{Fault, Faults, Place, Problem};
+#[cfg(test)]
+pub(crate) use keys::paths;
 use keys::{Key, SETTINGS};
 use layers::Layers;
 pub use overrides::Overrides;

@@ -42,6 +42,6 @@ pub struct Overrides {
     #[arg(long, value_name = "SCHEME", help_heading = "When and how")]
     pub signing: Option<String>,
     /// Log form [PIN53_LOG_FORMAT=text, PIN53_LOG=info]
-    #[arg(long, value_name = "text|json", help_heading = "Output")]
+    #[arg(long, value_name = "text|json", help_heading = "When and how")]
     pub log_format: Option<String>,
 }
