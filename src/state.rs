@@ -107,7 +107,7 @@ impl State {
     /// Writes what has changed since the last time, by renaming a finished file into place.
     ///
     /// # Errors
-    /// When the directory or the file can't be written. It is tried again after the next change.
+    /// When the directory or the file can't be written. It is tried again the next time.
     pub fn save(&self) -> Result<(), Error> {
         let Some(directory) = &self.directory else { return Ok(()) };
         let path = directory.join(FILE);
@@ -118,7 +118,11 @@ impl State {
             }
             serde_json::to_vec_pretty(&inner.facts).map_err(io::Error::from)
         };
-        text.and_then(|text| replace(directory, &path, &text)).map_err(|source| Error::Write { path, source })
+        let written = text.and_then(|text| replace(directory, &path, &text));
+        written.map_err(|source| {
+            self.lock().changed = true;
+            Error::Write { path, source }
+        })
     }
 
     /// Takes over the facts of another memory. Its zones count as those of an earlier process: they may
@@ -293,5 +297,8 @@ mod tests {
         let (state, _) = State::load(&blocked.join("below"));
         state.set_role(Some("vpn"));
         assert!(state.save().unwrap_err().to_string().ends_with("file/below/state.json"));
+        fs::remove_file(&blocked).unwrap();
+        state.save().unwrap();
+        assert_eq!(State::load(&blocked.join("below")).0.role().as_deref(), Some("vpn"));
     }
 }

@@ -92,7 +92,7 @@ fn status(text: &str) -> Result<StatusCode, String> {
 /// # Errors
 /// When there are no keys to check with, the log can't be opened, or the address can't be listened on.
 pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Failure> {
-    log::install(config::log(env, LevelFilter::WARN)?);
+    log::install(config::log(env, LevelFilter::WARN)?, env);
     let verifier = args.scheme.map(|scheme| args.check.verifier(scheme, &args.own, env)).transpose()?;
     let log = args.log.as_ref().map(|path| {
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path);

@@ -74,7 +74,7 @@ impl From<Error> for Failure {
 /// # Errors
 /// When the sandbox can't be set up, or the story doesn't go as told.
 pub(super) fn run(env: &Env, out: &mut dyn Write) -> Result<Exit, Failure> {
-    log::install(config::log(env, LevelFilter::ERROR)?);
+    log::install(config::log(env, LevelFilter::ERROR)?, env);
     runtime::block_on(async {
         let mut instance = Instance::default();
         instance.release_address();

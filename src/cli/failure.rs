@@ -43,17 +43,17 @@ impl Failure {
         with_causes(&*self.error)
     }
 
-    /// Writes `error:` with the chain of causes and `hint:` lines. An error that tells several things, one
-    /// a line, is several errors.
+    /// Writes `error:` with the chain of causes and `hint:` lines, each behind `mark`. An error that tells
+    /// several things, one a line, is several errors.
     ///
     /// # Errors
     /// When `to` can't be written to.
-    pub fn print(&self, to: &mut dyn Write) -> io::Result<()> {
+    pub fn print(&self, to: &mut dyn Write, mark: &str) -> io::Result<()> {
         for line in self.text().lines() {
-            writeln!(to, "error: {line}")?;
+            writeln!(to, "{mark}error: {line}")?;
         }
         for hint in causes(&*self.error).filter_map(hint) {
-            writeln!(to, "hint: {hint}")?;
+            writeln!(to, "{mark}hint: {hint}")?;
         }
         Ok(())
     }
@@ -101,7 +101,7 @@ mod tests {
 
     fn printed(failure: &Failure) -> String {
         let mut out = Vec::new();
-        failure.print(&mut out).unwrap();
+        failure.print(&mut out, "").unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -1,48 +1,123 @@
 //! Where log lines go and how they look: standard error, as text or as JSON.
 //!
-//! Not here: what is worth a line.
+//! Where standard error is systemd's journal, a line of text begins with its level as the journal reads it,
+//! and leaves out what the journal notes by itself. Whatever others have written that a line quotes, it stays
+//! one line. Not here: what is worth a line.
+//!
+//! Spec: <https://www.freedesktop.org/software/systemd/man/latest/sd-daemon.html>,
+//! <https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#%24JOURNAL_STREAM>
 
 use std::fmt;
+use std::os::fd::AsFd;
 
-use tracing::Subscriber;
 use tracing::field::Field;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry;
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Log, LogFormat};
+use crate::env::Env;
+use crate::toolbox::visible;
+
+/// What an error that ends the process begins with, where the journal reads it.
+pub(super) const JOURNAL_ERROR: &str = "<3>";
 
 /// Sends the log lines of this process to standard error.
-pub(super) fn install(log: Log) {
-    let subscriber = subscriber(log, SystemClock, std::io::stderr);
+pub(super) fn install(log: Log, env: &Env) {
+    let subscriber = subscriber(log, SystemClock, is_journal(env), std::io::stderr);
     // Refused only where the process has a subscriber already, which then is the caller's own.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-fn subscriber<W>(log: Log, clock: impl Clock + 'static, writer: W) -> impl Subscriber + Send + Sync
+/// Whether standard error is the journal's own stream, and not a file or a pipe that it was led to since.
+pub(super) fn is_journal(env: &Env) -> bool {
+    is_stream_of_journal(env, std::io::stderr())
+}
+
+fn is_stream_of_journal(env: &Env, stream: impl AsFd) -> bool {
+    let Some((device, inode)) = env.get("JOURNAL_STREAM").and_then(|text| text.split_once(':')) else {
+        return false;
+    };
+    // Numbers of either sign and width, as the platform has them, compared as they are written.
+    rustix::fs::fstat(stream)
+        .is_ok_and(|stat| stat.st_dev.to_string() == device && stat.st_ino.to_string() == inode)
+}
+
+fn subscriber<W>(
+    log: Log,
+    clock: impl Clock + 'static,
+    for_journal: bool,
+    writer: W,
+) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let lines =
-        tracing_subscriber::fmt::layer().with_writer(writer).with_timer(Stamp(clock)).with_ansi(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     let lines = match log.format {
-        LogFormat::Text => lines.with_target(false).fmt_fields(debug_fn(in_words)).boxed(),
-        LogFormat::Json => {
-            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+        LogFormat::Text => {
+            lines.event_format(Text { clock, for_journal }).fmt_fields(debug_fn(in_words)).boxed()
         }
+        LogFormat::Json => lines
+            .with_timer(Stamp(clock))
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .boxed(),
     };
     registry().with(lines).with(log.filter)
+}
+
+/// Lines of text, with time and level for people or for the journal.
+struct Text<C> {
+    clock: C,
+    for_journal: bool,
+}
+
+impl<S, N, C> FormatEvent<S, N> for Text<C>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    C: Clock,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut to: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let level = *event.metadata().level();
+        if self.for_journal {
+            write!(to, "<{}>", priority(level))?;
+        } else {
+            write!(to, "{:.3} {level:>5} ", self.clock.now())?;
+        }
+        context.field_format().format_fields(to.by_ref(), event)?;
+        writeln!(to)
+    }
+}
+
+/// A level as syslog counts them (RFC 5424, section 6.2.1).
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        Level::DEBUG | Level::TRACE => 7,
+    }
 }
 
 /// Writes a field for people. What a decision's message says already is not said again.
 fn in_words(to: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     match field.name() {
-        "message" => write!(to, "{value:?}"),
-        "name" | "outcome" | "reason" => Ok(()),
-        name => write!(to, " {name}={value:?}"),
+        "message" => to.write_str(&visible(&format!("{value:?}"))),
+        "name" | "outcome" | "reason" | "request_id" => Ok(()),
+        name => write!(to, " {name}={}", visible(&format!("{value:?}"))),
     }
 }
 
@@ -78,14 +153,18 @@ mod tests {
         }
     }
 
-    fn logged(format: LogFormat, talk: impl FnOnce()) -> String {
+    fn logged_to(for_journal: bool, format: LogFormat, talk: impl FnOnce()) -> String {
         let filter = Targets::new().with_default(LevelFilter::INFO);
         let lines = Lines::default();
         let writer = lines.clone();
         let clock = SteadyClock::starting_at("2015-08-30T12:36:00Z".parse().unwrap());
-        let subscriber = subscriber(Log { format, filter }, clock, move || writer.clone());
+        let subscriber = subscriber(Log { format, filter }, clock, for_journal, move || writer.clone());
         tracing::subscriber::with_default(subscriber, talk);
         String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn logged(format: LogFormat, talk: impl FnOnce()) -> String {
+        logged_to(false, format, talk)
     }
 
     fn talk() {
@@ -101,5 +180,51 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_json_line_has_its_fields_beside_time_level_and_message() {
         insta::assert_snapshot!(logged(LogFormat::Json, talk), @r#"{"timestamp":"2015-08-30T12:36:00.000Z","level":"WARN","message":"could not confirm","name":"vpn.example.com","attempt":2,"target":"pin53::cli::log::tests"}"#);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_journal_gets_levels_and_keeps_the_time_itself() {
+        let lines = logged_to(true, LogFormat::Text, || {
+            tracing::error!("one");
+            tracing::warn!("two");
+            tracing::info!(change = "C1", "three");
+        });
+        assert_eq!(lines, "<3>one\n<4>two\n<6>three change=\"C1\"\n");
+        assert!(logged_to(true, LogFormat::Json, talk).starts_with("{\"timestamp\""));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_others_have_written_breaks_no_line_and_paints_nothing() {
+        let evil = "a\n<0>b\r\u{1b}[31m\u{9b}1m\u{202e}\0";
+        for for_journal in [false, true] {
+            let lines = logged_to(for_journal, LogFormat::Text, || {
+                tracing::info!(%evil, also = evil, "said {evil}");
+            });
+            assert_eq!(lines.matches('\n').count(), 1, "{lines:?}");
+            assert!(!lines.trim_end().chars().any(|c| c.is_control() || c == '\u{202e}'), "{lines:?}");
+            assert!(lines.contains("said a\\n<0>b"), "{lines:?}");
+        }
+        let line = logged(LogFormat::Json, || tracing::info!(evil, "said {evil}"));
+        assert_eq!(line.matches('\n').count(), 1, "{line:?}");
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(
+            (line["evil"].as_str(), line["message"].as_str()),
+            (Some(evil), Some(&*format!("said {evil}")))
+        );
+    }
+
+    #[test]
+    fn the_journal_is_told_by_device_and_inode_and_by_nothing_less() {
+        let file = tempfile::tempfile().unwrap();
+        let other = tempfile::tempfile().unwrap();
+        let stat = rustix::fs::fstat(&file).unwrap();
+        let stream = format!("{}:{}", stat.st_dev, stat.st_ino);
+        let env = Env::from_iter([("JOURNAL_STREAM", stream.as_str())]);
+        assert!(is_stream_of_journal(&env, &file));
+        assert!(!is_stream_of_journal(&env, &other), "it was led elsewhere since");
+        assert!(!is_stream_of_journal(&Env::default(), &file));
+        for wrong in [stat.st_ino.to_string(), ":".to_owned(), format!("{stream}:1"), format!("0{stream}")] {
+            assert!(!is_stream_of_journal(&Env::from_iter([("JOURNAL_STREAM", wrong)]), &file));
+        }
     }
 }

@@ -45,7 +45,8 @@ pub fn main(
     let done = done.and_then(|exit| out.flush().map(|()| exit).map_err(Failure::output));
     done.unwrap_or_else(|failure| {
         // Whoever closed standard error doesn't want to know; the status tells all the same.
-        let _ = failure.print(err);
+        let mark = if log::is_journal(env) { log::JOURNAL_ERROR } else { "" };
+        let _ = failure.print(err, mark);
         failure.exit()
     })
 }

@@ -39,7 +39,7 @@ Example:
 /// When the configuration is wrong, or the whole run fails; a name that fails is told in the output.
 pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Failure> {
     let settings = config::load(&args.overrides, env)?;
-    log::install(settings.log.clone());
+    log::install(settings.log.clone(), env);
     runtime::block_on(async {
         if args.once {
             once(&settings, args, env, out, err).await

@@ -76,7 +76,7 @@ enum Error {
 /// # Errors
 /// When an address can't be listened on, or COMMAND can't be started.
 pub(super) fn run(args: Args, env: &Env, out: &mut dyn Write) -> Result<Exit, Failure> {
-    log::install(config::log(env, LevelFilter::WARN)?);
+    log::install(config::log(env, LevelFilter::WARN)?, env);
     runtime::block_on(async {
         let command = args.command.clone();
         let directory = TempDir::with_prefix("pin53-sandbox-")

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{Daemon, Watched};
 use crate::desired::{Leaving, Parting};
 use crate::reconcile::{Due, Reconciler};
-use crate::report::{self, Class, Entry, Outcome};
+use crate::report::{self, Class, Entry};
 use crate::source::{Notice, NoticesWanted};
 
 /// A withdrawal that failed is tried again after this: a spot instance has two minutes.
@@ -178,12 +178,9 @@ impl Daemon {
 impl Watched {
     fn settle_withdrawal(&mut self, entry: &Entry, now: Instant) {
         self.busy = false;
-        if !self.said.as_ref().is_some_and(|said| entry.says_the_same_as(said))
-            || entry.outcome == Outcome::Changed
-        {
+        if self.said.is_news(entry) {
             report::log_decision(entry);
         }
-        self.said = Some(entry.clone());
         if entry.class == Class::Fine {
             self.stay = Stay::Gone;
         } else {

@@ -6,6 +6,7 @@ mod clocks;
 mod leaving;
 mod looks;
 mod reload;
+mod said;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -28,6 +29,7 @@ use clocks::{Clocks, Cost};
 use leaving::{Exits, Stay};
 use looks::{Attention, News};
 pub use reload::Reload;
+use said::Said;
 
 /// For how long one of the daemon's calls is attempted again. It comes back by itself, and what
 /// goes wrong in one zone must not keep it from looking after the others.
@@ -144,8 +146,7 @@ struct Watched {
     /// When the record is due, whatever the sources say.
     due: Instant,
     clocks: Clocks,
-    /// What was logged last.
-    said: Option<Entry>,
+    said: Said,
     /// The change of this record that is being followed.
     following: Option<AbortHandle>,
     stay: Stay,
@@ -311,7 +312,7 @@ impl Watched {
             busy: false,
             due: now,
             clocks: Clocks::default(),
-            said: None,
+            said: Said::default(),
             following: None,
             stay: Stay::Here,
         }
@@ -365,12 +366,9 @@ impl Watched {
     /// Logs what is new about an entry, and decides when the record is due again.
     fn settle(&mut self, due: &Due, entry: &Entry, settings: Settings, cost: Cost, quiet: Option<Instant>) {
         self.busy = false;
-        if entry.outcome == Outcome::Changed
-            || !self.said.as_ref().is_some_and(|said| entry.says_the_same_as(said))
-        {
+        if self.said.is_news(entry) {
             report::log_decision(entry);
         }
-        self.said = Some(entry.clone());
         // Nothing was asked of Route 53: the record is due when it was.
         if entry.outcome == Outcome::Left || !due.look.is_known() {
             return;

@@ -9,7 +9,7 @@ mod settle;
 mod withdraw;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::join_all;
@@ -59,6 +59,8 @@ pub struct Reconciler {
     client: Arc<Client>,
     auditor: Auditor,
     state: Arc<State>,
+    /// It was said that the state can't be kept.
+    unsaved: AtomicBool,
     requests: Arc<AtomicU64>,
     mode: Mode,
     /// Each record as last read or written.
@@ -131,6 +133,7 @@ impl Reconciler {
             client,
             auditor,
             state,
+            unsaved: AtomicBool::new(false),
             requests,
             mode,
             confirmed: Mutex::default(),
@@ -230,8 +233,12 @@ impl Reconciler {
     }
 
     fn save(&self) {
-        if let Err(error) = self.state.save() {
-            tracing::warn!("{}", with_causes(&error));
+        match self.state.save() {
+            Ok(()) => self.unsaved.store(false, Ordering::Relaxed),
+            Err(error) if !self.unsaved.swap(true, Ordering::Relaxed) => {
+                tracing::warn!("{}", with_causes(&error));
+            }
+            Err(_) => {}
         }
     }
 

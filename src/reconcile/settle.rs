@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::apply::{Applied, apply};
-use crate::aws::route53::{self, Change, LostAnswer, ServiceError};
+use crate::aws::route53::{self, Change, ChangeInfo, LostAnswer, ServiceError};
 use crate::causes::with_causes;
 use crate::dns::{Name, RecordKey, RecordSet, Target, ZoneId};
 use crate::plan::{Current, Plan, diff};
@@ -184,7 +184,7 @@ impl Reconciler {
                     for planned in batch {
                         self.confirm(&planned.item.wish, Some(planned.result()));
                         let index = planned.item.index;
-                        let done = planned.changed(Outcome::Changed, Some(info.id.clone()));
+                        let done = planned.changed(Outcome::Changed, Some(&info));
                         self.progress().insert(index, Stage::Settled(Box::new(done.entry.clone())));
                         settled.push(done);
                     }
@@ -292,7 +292,7 @@ impl<'a> Planned<'a> {
         created.unwrap_or(&self.item.wish)
     }
 
-    fn changed(self, outcome: Outcome, change_id: Option<String>) -> Settled<'a> {
+    fn changed(self, outcome: Outcome, answered: Option<&ChangeInfo>) -> Settled<'a> {
         let after = Values::of(self.result());
         let reason = match (&after, Values::of(&self.item.wish)) {
             (Some(after), Some(wish)) if after.ttl != wish.ttl => Some(format!(
@@ -302,7 +302,9 @@ impl<'a> Planned<'a> {
             _ => None,
         };
         let blank = blank(&self.item.wish.name, self.item.wish.rtype, outcome, Class::Fine);
-        let entry = Entry { before: self.before, after, change_id, reason, ..blank };
+        let change_id = answered.map(|info| info.id.clone());
+        let request_id = answered.and_then(|info| info.request_id.clone());
+        let entry = Entry { before: self.before, after, change_id, request_id, reason, ..blank };
         Settled { item: self.item, entry, doubt: false }
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::apply::{Applied, apply};
-use crate::aws::route53::{self, Change, ZoneFinder};
+use crate::aws::route53::{self, Change, ChangeInfo, ZoneFinder};
 use crate::causes::with_causes;
 use crate::desired::{Rule, Wish};
 use crate::dns::{RecordSet, ZoneId};
@@ -101,7 +101,7 @@ impl Reconciler {
                 Applied::Accepted(info) => {
                     for going in batch {
                         self.confirm(&going.record, None);
-                        entries.push((going.place, gone(&going, Outcome::Changed, Some(info.id.clone()))));
+                        entries.push((going.place, gone(&going, Outcome::Changed, Some(&info))));
                     }
                     continue;
                 }
@@ -148,10 +148,11 @@ impl Reconciler {
     }
 }
 
-fn gone(going: &Going<'_>, outcome: Outcome, change_id: Option<String>) -> Entry {
+fn gone(going: &Going<'_>, outcome: Outcome, answered: Option<&ChangeInfo>) -> Entry {
     Entry {
         before: Values::of(&going.record),
-        change_id,
+        change_id: answered.map(|info| info.id.clone()),
+        request_id: answered.and_then(|info| info.request_id.clone()),
         reason: Some("withdrawn".to_owned()),
         ..blank(&going.record.name, going.record.rtype, outcome, Class::Fine)
     }

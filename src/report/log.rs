@@ -1,6 +1,8 @@
 //! Decisions as log lines.
 
-use super::{Class, Entry, line};
+use std::fmt::Write as _;
+
+use super::{Class, Entry, Outcome, line};
 use crate::dns::RecordKey;
 use crate::dns::ZoneId;
 
@@ -11,12 +13,16 @@ pub fn log_decision(entry: &Entry) {
     let reason = entry.reason.as_deref();
     let change = entry.change_id.as_deref();
     let hint = entry.hint.as_deref();
-    let request = entry.request_id.as_deref();
-    let line = line(entry);
+    let request_id = entry.request_id.as_deref();
+    let mut line = line(entry);
+    // In a report of what was done it would be in the way; here somebody may look for it a month later.
+    if let (Outcome::Changed, Some(id)) = (entry.outcome, request_id) {
+        let _ = write!(line, " [request {id}]");
+    }
     match entry.class {
-        Class::Fine => tracing::info!(name, outcome, reason, change, "{line}"),
-        Class::TryAgain => tracing::warn!(name, outcome, reason, request, hint, "{line}"),
-        _ => tracing::error!(name, outcome, reason, request, hint, "{line}"),
+        Class::Fine => tracing::info!(name, outcome, reason, request_id, change, "{line}"),
+        Class::TryAgain => tracing::warn!(name, outcome, reason, request_id, hint, "{line}"),
+        _ => tracing::error!(name, outcome, reason, request_id, hint, "{line}"),
     }
 }
 

@@ -12,7 +12,7 @@ use http::{Method, Request, Response};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::error::{Kind, ServiceError};
+use super::error::{self, Kind, ServiceError};
 use super::response::{self, ChangeInfo, ZonePage};
 use super::xml;
 use crate::aws::Signing;
@@ -299,7 +299,11 @@ impl Client {
     /// [`Error::Lost`] when it may have been carried out, and all others when it wasn't.
     pub async fn change(&self, zone: &ZoneId, body: String) -> Result<ChangeInfo, Error> {
         let path = format!("/2013-04-01/hostedzone/{zone}/rrset/");
-        self.call(&Method::POST, &path, Bytes::from(body), response::change_info).await
+        let read = |answer: &Response<Bytes>| {
+            let request_id = error::request_id(answer.headers());
+            Ok(ChangeInfo { request_id, ..response::change_info(answer.body())? })
+        };
+        self.call(&Method::POST, &path, Bytes::from(body), read).await
     }
 
     /// How far a change has come.
@@ -341,7 +345,7 @@ impl Client {
         path: &str,
         read: impl Fn(&[u8]) -> Result<T, xml::Error>,
     ) -> Result<T, Error> {
-        self.call(&Method::GET, path, Bytes::new(), read).await
+        self.call(&Method::GET, path, Bytes::new(), |answer| read(answer.body())).await
     }
 
     /// Attempts the request until it is answered, refused for good, or out of time.
@@ -350,7 +354,7 @@ impl Client {
         method: &Method,
         path: &str,
         body: Bytes,
-        read: impl Fn(&[u8]) -> Result<T, xml::Error>,
+        read: impl Fn(&Response<Bytes>) -> Result<T, xml::Error>,
     ) -> Result<T, Error> {
         let started = Instant::now();
         let is_change = *method == Method::POST;
@@ -365,7 +369,7 @@ impl Client {
             let endpoint = endpoint.map_err(|error| settled(Error::Locate(error), failed))?;
             let aws3 = !corrected.scheme && self.starts_with_aws3(endpoint);
             let failure = match self.attempt(endpoint, method, path, &body, &credentials, aws3).await {
-                Ok(answer) => match read(answer.body()) {
+                Ok(answer) => match read(&answer) {
                     Ok(value) => {
                         self.settle_scheme(endpoint, aws3, &corrected);
                         return Ok(value);

@@ -23,6 +23,11 @@ pub struct ServiceError {
     pub retry_after: Option<u64>,
 }
 
+/// The id of the request that was answered.
+pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
+    text_of(headers, "x-amzn-requestid")
+}
+
 /// What a refusal means for what to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -62,7 +67,7 @@ impl ServiceError {
             status: status.as_u16(),
             code: String::new(),
             messages: Vec::new(),
-            request_id: header("x-amzn-requestid"),
+            request_id: request_id(answer.headers()),
             retry_after: header("x-amz-retry-after").and_then(|text| text.parse().ok()),
         };
         // HTML, nothing at all, or half an answer: the status has to do.

@@ -34,6 +34,8 @@ pub struct ChangeInfo {
     /// All of the zone's name servers answer with it.
     pub in_sync: bool,
     pub submitted_at: Option<Timestamp>,
+    /// The request that was answered, for Route 53's support; the body doesn't tell.
+    pub request_id: Option<String>,
 }
 
 /// Reads the answer to ListHostedZonesByName or ListHostedZones.
@@ -363,7 +365,7 @@ pub fn change_info(body: &[u8]) -> Result<ChangeInfo, Error> {
     let id = id
         .filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric()))
         .ok_or(Error::Missing("Id"))?;
-    Ok(ChangeInfo { id, in_sync: in_sync.ok_or(Error::Missing("Status"))?, submitted_at })
+    Ok(ChangeInfo { id, in_sync: in_sync.ok_or(Error::Missing("Status"))?, submitted_at, request_id: None })
 }
 
 #[cfg(test)]
