@@ -41,7 +41,7 @@
 //! source   aws   sandbox   toolbox      the edges of the world
 //! imds   dns_client           the metadata service, for source and aws; questions to DNS servers
 //! sign   transport   listen   how a request is signed, leaves, comes in
-//! state   pattern             what is remembered from run to run; texts with metadata in them
+//! state   pattern   program   what is remembered; texts with metadata in them; programs of users
 //! dns   clock   secret   env   template   causes   words   nouns; no I/O but their own
 //! ```
 //!
@@ -67,6 +67,7 @@ pub mod imds;
 pub mod listen;
 pub mod pattern;
 pub mod plan;
+pub mod program;
 pub mod reconcile;
 pub mod report;
 pub mod sandbox;

@@ -19,8 +19,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::dns::{RecordType, Value};
+use crate::program::Program;
 
-pub use command::Program;
 pub use dns::Lookup;
 pub use ecs::TRANSPORT as ECS_TRANSPORT;
 pub use http::{TRANSPORT as HTTP_TRANSPORT, Url};
@@ -93,7 +93,7 @@ impl FromStr for Source {
             Some(("interface", name)) => name.parse().map(Self::Interface),
             Some(("http", url)) => url.parse().map(Self::Http),
             Some(("dns", lookup)) => lookup.parse().map(Self::Dns),
-            Some(("command", line)) => line.parse().map(Self::Command),
+            Some(("command", line)) => command::program(line).map(Self::Command),
             Some(("file", "")) => Err(form("file: and a path, like file:/run/address")),
             Some(("file", path)) => Ok(Self::File(path.into())),
             Some(("static", "")) => Err(form("static: and a value, like static:198.51.100.7")),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// From the ground up. A module imports from floors below its own, never from beside or above.
 const FLOORS: &[&[&str]] = &[
     &["causes", "clock", "dns", "env", "secret", "template", "words"],
-    &["pattern", "state"],
+    &["pattern", "program", "state"],
     &["listen", "sign", "transport"],
     &["dns_client", "imds"],
     &["aws", "sandbox", "source", "toolbox"],
