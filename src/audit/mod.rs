@@ -1,6 +1,6 @@
 //! Comparing records with what their zone's own name servers answer, which costs no call of an API.
 //!
-//! Only one thing is ever concluded from DNS: that a record is served as it is wanted. Everything else
+//! Only one thing is ever concluded from DNS: that a zone answers what is expected of it. Everything else
 //! (another answer, none, servers that disagree) is a reason to ask the API, in the same round, and
 //! only what the API says is acted upon. Not here: which records this is good for, which are the simple ones
 //! in public zones (`reconcile`).
@@ -18,7 +18,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use crate::aws::route53::Client;
-use crate::dns::{RecordSet, ZoneId};
+use crate::dns::{Name, RecordSet, RecordType, ZoneId};
 use crate::transport::Datagrams;
 
 use rest::Rest;
@@ -26,7 +26,7 @@ use servers::{Said, ask_several};
 
 /// No look takes longer, so that a round that has to ask the API after all is done within five seconds.
 const LONGEST: Duration = Duration::from_secs(3);
-/// How many records are asked for at a time.
+/// How many questions are asked at a time.
 const AT_ONCE: usize = 8;
 /// For how long a host name's addresses are taken to stay.
 const ADDRESSES_LAST: Duration = Duration::from_secs(60 * 60);
@@ -65,10 +65,19 @@ impl FromStr for Via {
     }
 }
 
-/// What the name servers say about one record.
+/// What the name servers are to answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// This simple set.
+    Set(RecordSet),
+    /// Nothing of this type at this name.
+    Nothing(Name, RecordType),
+}
+
+/// What the name servers say about one question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    AsWanted,
+    AsExpected,
     /// Something else, or some of them say something else.
     Otherwise,
     /// They can't be asked.
@@ -131,9 +140,9 @@ impl Auditor {
         }
     }
 
-    /// What `zone`'s name servers say about some simple sets, in their order, and what is new about that.
-    pub async fn look(&self, zone: &ZoneId, sets: &[RecordSet]) -> (Vec<Verdict>, Option<News>) {
-        let mut verdicts = vec![Verdict::Unknown; sets.len()];
+    /// What `zone`'s name servers say to what is expected, in its order, and what is new about that.
+    pub async fn look(&self, zone: &ZoneId, expected: &[Expected]) -> (Vec<Verdict>, Option<News>) {
+        let mut verdicts = vec![Verdict::Unknown; expected.len()];
         let deadline = Instant::now() + LONGEST;
         let servers = match tokio::time::timeout_at(deadline, self.servers_of(zone)).await {
             Ok(Ok(servers)) => servers,
@@ -141,11 +150,11 @@ impl Auditor {
             Err(_) => return (verdicts, self.give_up(zone, "their addresses can't be found out in time")),
         };
         let mut trouble = None;
-        for (sets, verdicts) in sets.chunks(AT_ONCE).zip(verdicts.chunks_mut(AT_ONCE)) {
-            let each = sets.iter().map(|set| ask_several(&*self.datagrams, &servers, set, deadline));
+        for (some, verdicts) in expected.chunks(AT_ONCE).zip(verdicts.chunks_mut(AT_ONCE)) {
+            let each = some.iter().map(|one| ask_several(&*self.datagrams, &servers, one, deadline));
             for (said, verdict) in join_all(each).await.into_iter().zip(verdicts) {
                 match said {
-                    Said::AsWanted => *verdict = Verdict::AsWanted,
+                    Said::AsExpected => *verdict = Verdict::AsExpected,
                     Said::Otherwise => *verdict = Verdict::Otherwise,
                     Said::Nothing(why) => trouble = Some(why),
                 }
@@ -157,7 +166,7 @@ impl Auditor {
         let news = if let Some(why) = trouble {
             self.give_up(zone, &why)
         } else {
-            let agreed = verdicts.iter().all(|verdict| *verdict == Verdict::AsWanted);
+            let agreed = verdicts.iter().all(|verdict| *verdict == Verdict::AsExpected);
             self.zones().entry(zone.clone()).or_default().rest.answered(agreed)
         };
         (verdicts, news)

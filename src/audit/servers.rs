@@ -1,4 +1,4 @@
-//! One record, asked for at several servers: two that speak for the zone have to agree.
+//! One question, asked at several servers: two that speak for the zone have to agree.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
+use super::Expected;
 use crate::causes::with_causes;
 use crate::dns::{RecordSet, Ttl};
 use crate::dns_client::{Answer, Code, Question, ask};
@@ -17,10 +18,10 @@ const ENOUGH: usize = 2;
 /// A server that hasn't answered after this long has another one asked beside it.
 const SLOW: Duration = Duration::from_millis(700);
 
-/// What the servers said about a record.
+/// What the servers said to a question.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Said {
-    AsWanted,
+    AsExpected,
     Otherwise,
     /// None of them spoke for the zone, with why one of them did not.
     Nothing(String),
@@ -30,10 +31,14 @@ pub(super) enum Said {
 pub(super) async fn ask_several(
     datagrams: &dyn Datagrams,
     servers: &[SocketAddr],
-    wanted: &RecordSet,
+    expected: &Expected,
     deadline: Instant,
 ) -> Said {
-    let question = Question { name: wanted.name.clone(), rtype: wanted.rtype, recursive: false };
+    let (name, rtype) = match expected {
+        Expected::Set(set) => (&set.name, set.rtype),
+        Expected::Nothing(name, rtype) => (name, *rtype),
+    };
+    let question = Question { name: name.clone(), rtype, recursive: false };
     let mut waiting = servers.to_vec();
     fastrand::shuffle(&mut waiting);
     let mut asked = FuturesUnordered::new();
@@ -47,13 +52,13 @@ pub(super) async fn ask_several(
         start = 1;
         let next = tokio::time::timeout_at(deadline.min(Instant::now() + SLOW), asked.next()).await;
         match next {
-            Ok(Some((server, Ok(answer)))) => match reading(&answer, &question, wanted) {
+            Ok(Some((server, Ok(answer)))) => match reading(&answer, &question, expected) {
                 Some(true) => {
                     agreed += 1;
                     // The other one is still being asked.
                     start = 0;
                     if agreed == ENOUGH {
-                        return Said::AsWanted;
+                        return Said::AsExpected;
                     }
                 }
                 Some(false) => return Said::Otherwise,
@@ -66,24 +71,27 @@ pub(super) async fn ask_several(
             Err(_) => {}
         }
     }
-    if agreed > 0 { Said::AsWanted } else { Said::Nothing(why) }
+    if agreed > 0 { Said::AsExpected } else { Said::Nothing(why) }
 }
 
-/// Whether an answer has the record as wanted; `None` where it isn't the zone's.
-fn reading(answer: &Answer, question: &Question, wanted: &RecordSet) -> Option<bool> {
+/// Whether an answer is the expected one; `None` where it isn't the zone's.
+fn reading(answer: &Answer, question: &Question, expected: &Expected) -> Option<bool> {
     if !answer.authoritative {
         return None;
     }
-    match answer.code {
-        Code::NxDomain => Some(false),
-        Code::NoError => {
-            let rows: Vec<_> = answer.of(question).collect();
-            let Some(first) = rows.first() else { return Some(false) };
+    let rows: Vec<_> = match answer.code {
+        Code::NoError => answer.of(question).collect(),
+        Code::NxDomain => Vec::new(),
+        Code::Refused | Code::Other(_) => return None,
+    };
+    match (expected, rows.first()) {
+        (Expected::Nothing(..), first) => Some(first.is_none()),
+        (Expected::Set(_), None) => Some(false),
+        (Expected::Set(wanted), Some(first)) => {
             let ttl = Ttl::new(u64::from(first.ttl)).ok()?;
             let values = rows.iter().map(|row| row.value.clone()).collect();
             let served = RecordSet::simple(wanted.name.clone(), wanted.rtype, ttl, values);
             Some(rows.iter().all(|row| row.ttl == first.ttl) && served.is_equivalent(wanted))
         }
-        Code::Refused | Code::Other(_) => None,
     }
 }

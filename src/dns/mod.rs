@@ -11,5 +11,5 @@ pub use name::{Name, NameError, SortKey};
 pub use record::{
     Failover, Policy, RecordKey, RecordSet, RecordType, Routing, Target, Ttl, TtlError, UnknownRecordType,
 };
-pub use value::{Value, ValueError};
+pub use value::{Value, ValueError, strings};
 pub use zone::{Zone, ZoneId, ZoneIdError};

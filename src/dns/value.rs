@@ -72,7 +72,45 @@ impl fmt::Display for Value {
     }
 }
 
-/// Whether two values of records of one type say the same: host names and addresses are compared
+/// The strings of a TXT value, with their escapes undone; a byte beyond ASCII is the character of its number. What
+/// stands outside quotation marks belongs to them too, but for white space.
+#[must_use]
+pub fn strings(value: &str) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    let (mut inside, mut rest) = (false, value.chars());
+    while let Some(c) = rest.next() {
+        let c = match c {
+            '"' => {
+                inside = !inside;
+                if inside {
+                    out.push(String::new());
+                }
+                continue;
+            }
+            '\\' => {
+                let ahead = rest.as_str();
+                let octal = ahead.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
+                if let Some(byte) = octal {
+                    rest = ahead.get(3..).unwrap_or_default().chars();
+                    char::from(byte)
+                } else if let Some(escaped) = rest.next() {
+                    escaped
+                } else {
+                    continue;
+                }
+            }
+            c if !inside && c.is_whitespace() => continue,
+            c => c,
+        };
+        match out.last_mut() {
+            Some(string) => string.push(c),
+            None => out.push(c.to_string()),
+        }
+    }
+    out
+}
+
+/// Whether two values of records of one type say the same: host names, addresses and texts are compared
 /// by what they mean, everything else by its letters.
 pub(super) fn same(rtype: RecordType, a: &str, b: &str) -> bool {
     match rtype {
@@ -82,6 +120,7 @@ pub(super) fn same(rtype: RecordType, a: &str, b: &str) -> bool {
         RecordType::A | RecordType::Aaaa => {
             a == b || matches!((a.parse::<IpAddr>(), b.parse::<IpAddr>()), (Ok(a), Ok(b)) if a == b)
         }
+        RecordType::Txt => a == b || strings(a) == strings(b),
         _ => a == b,
     }
 }
@@ -105,6 +144,8 @@ mod tests {
         assert!(same(RecordType::Aaaa, "2001:DB8:0::1", "2001:db8::1"));
         assert!(same(RecordType::Cname, "A.example.com.", "a.example.com"));
         assert!(!same(RecordType::Txt, "\"A\"", "\"a\""));
+        assert!(same(RecordType::Txt, r#""a\141\b"   "c""#, r#""aab" "c""#));
+        assert!(!same(RecordType::Txt, r#""a" "b""#, r#""ab""#));
         assert!(!same(RecordType::A, "198.51.100.7", "198.51.100.8"));
     }
 }

@@ -60,10 +60,15 @@ fn planned(wish: &RecordSet, terms: &Terms, zone: &[RecordSet]) -> Plan {
         };
         set.name == wish.name && from
     });
-    let mut current = match terms.owner {
+    let current = match terms.owner {
         None => Current::from_iter(first),
         Some(_) => Current::default(),
     };
+    planned_on(current, wish, terms, zone)
+}
+
+/// Plans on what is known, and all of those names that the plan asks for.
+fn planned_on(mut current: Current, wish: &RecordSet, terms: &Terms, zone: &[RecordSet]) -> Plan {
     for _ in 0..4 {
         match diff(wish, terms, &current) {
             Plan::Unclear(names) => {
@@ -222,12 +227,47 @@ proptest! {
     }
 
     #[test]
+    fn what_builds_on_memory_is_refused_where_it_has_become_another_owners(
+        wish in any_wish(), zone in any_zone(), is_old in prop::bool::ANY, seconds in prop::sample::select(vec![60u64, 90]),
+    ) {
+        let own: Owner = "me".parse().unwrap();
+        let terms = Terms { on_conflict: OnConflict::Replace, owner: Some(own.clone()) };
+        let Plan::Changes(changes) = planned(&wish, &terms, &zone) else { return Ok(()) };
+        let after = carry_out(&changes, &zone).unwrap();
+        let marker = after.iter().position(|set| marker::marks(set, &wish, &own)).expect("its marker is there");
+        let mut known: Vec<RecordSet> = after.iter().filter(|set| set.key() == wish.key()).cloned().collect();
+        known.push(after[marker].clone());
+        let mut moved = wish.clone();
+        moved.target = Target::Values { ttl: Ttl::new(seconds).unwrap(), values: vec!["y.example.net".to_owned()] };
+
+        let current = || Current::recalled(&moved, &terms, known.clone());
+        if let Plan::Changes(changes) = planned_on(current(), &moved, &terms, &after) {
+            let moved_on = carry_out(&changes, &after).expect("nobody else was there");
+            prop_assert_eq!(planned(&moved, &terms, &moved_on), Plan::Nothing);
+        }
+
+        // Somebody gives it to another owner, in the form of today or in the older one.
+        let mut given = after.clone();
+        let mut theirs = marker::for_record(&wish, &"you".parse().unwrap()).unwrap();
+        if is_old && wish.rtype != RecordType::Cname {
+            theirs.name = wish.name.clone();
+            given.retain(|set| set.name != theirs.name || set.rtype != RecordType::Txt);
+            given.push(theirs);
+        } else {
+            given[marker] = theirs;
+        }
+        if let Plan::Changes(changes) = planned_on(current(), &moved, &terms, &given) {
+            prop_assert_eq!(carry_out(&changes, &given), None);
+        }
+    }
+
+    #[test]
     fn a_withdrawal_takes_the_record_and_its_marker_and_nothing_else(wish in any_wish(), zone in any_zone()) {
         let terms = Terms { on_conflict: OnConflict::Replace, owner: Some("me".parse().unwrap()) };
         let Plan::Changes(changes) = planned(&wish, &terms, &zone) else { return Ok(()) };
         let after = carry_out(&changes, &zone).unwrap();
         let record = after.iter().find(|set| set.key() == wish.key()).unwrap();
-        let gone = withdrawal(record, terms.owner.as_ref(), &after);
+        let gone = withdrawal(record, terms.owner.as_ref(), &after).expect("nobody else's");
         let marker = marker::for_record(&wish, terms.owner.as_ref().unwrap()).unwrap();
         let left = carry_out(&gone, &after).expect("the service takes the batch");
         prop_assert_eq!(left.len() + 2, after.len());

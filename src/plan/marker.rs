@@ -5,7 +5,7 @@
 //! Spec: <https://kubernetes-sigs.github.io/external-dns/latest/docs/registry/txt/>
 
 use crate::desired::Owner;
-use crate::dns::{Name, NameError, RecordSet, RecordType, Target, Ttl};
+use crate::dns::{Name, NameError, RecordSet, RecordType, Target, Ttl, strings};
 
 /// The TTL that external-dns gives its markers on Route 53.
 const TTL: u64 = 300;
@@ -35,6 +35,21 @@ pub(super) fn for_record(record: &RecordSet, owner: &Owner) -> Result<RecordSet,
     })
 }
 
+/// Whether `set` marks `record` as `by`'s, in the very form that it is to have.
+#[must_use]
+pub fn marks(set: &RecordSet, record: &RecordSet, by: &Owner) -> bool {
+    for_record(record, by).is_ok_and(|marker| has_form_of(set, &marker))
+        && owner(set).as_deref() == Some(by.as_str())
+}
+
+/// Whether a marker stands where `marker` is to stand, and is routed as it.
+pub(super) fn has_form_of(set: &RecordSet, marker: &RecordSet) -> bool {
+    set.key() == marker.key()
+        && set.routing == marker.routing
+        && set.health_check_id == marker.health_check_id
+        && matches!(set.target, Target::Values { .. })
+}
+
 /// Whom a TXT record set names as owner; `None` where none of its values is a marker. A marker that
 /// names nobody is an empty name's.
 pub(super) fn owner(set: &RecordSet) -> Option<String> {
@@ -47,7 +62,7 @@ pub(super) fn owner(set: &RecordSet) -> Option<String> {
 }
 
 fn owner_in(value: &str) -> Option<String> {
-    let text = unquoted(value);
+    let text = strings(value).concat();
     // Some versions of external-dns wrote the quotes twice.
     let labels = text.trim_matches('"').split(',').filter_map(|label| label.split_once('='));
     let (mut is_marker, mut owner) = (false, String::new());
@@ -60,31 +75,6 @@ fn owner_in(value: &str) -> Option<String> {
         }
     }
     is_marker.then_some(owner)
-}
-
-/// The text of a TXT value: its quoted strings joined, escapes undone.
-fn unquoted(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    let (mut inside, mut rest) = (false, value.chars());
-    while let Some(c) = rest.next() {
-        match c {
-            '"' => inside = !inside,
-            '\\' => {
-                let ahead = rest.as_str();
-                let octal = ahead.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
-                if let Some(byte) = octal {
-                    out.push(char::from(byte));
-                    rest = ahead.get(3..).unwrap_or_default().chars();
-                } else if let Some(escaped) = rest.next() {
-                    out.push(escaped);
-                }
-            }
-            // Between two strings stands white space.
-            c if !inside && c.is_whitespace() => {}
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -3,6 +3,13 @@
 //! Laws, held in `laws`: carrying out the changes for a wish satisfies it; a second look finds
 //! nothing to do; nothing is touched but the record set that the wish names and its marker, and, where
 //! replacing is asked for, the sets of that very name and their markers of the same owner.
+//!
+//! Where a record has an owner, it and its marker change together: each is taken away as it was read and made
+//! again, even if only the other is to change. So a batch that was planned on what is no longer so, be it the
+//! record or whose it is, is refused by Route 53, and a plan may build on what is only remembered. What no
+//! batch can hold is that nothing came to stand where nothing stood: the older form of a marker, at the name
+//! itself, can come beside an address at any time, so that all that stands at the name is asked for anew before each
+//! change of one ([`Current::recalled`]). A CNAME stands alone, and that it is still there says so.
 
 #[cfg(test)]
 mod laws;
@@ -45,6 +52,26 @@ impl Current {
     /// Takes in everything that stands at `name`.
     pub fn know_all(&mut self, name: Name, sets: Vec<RecordSet>) {
         self.by_name.insert(name, Known { sets, is_whole: true });
+    }
+
+    /// What is known of `wish` by `sets` that stood there once. That its marker was among them is as good as
+    /// all that stands at the marker's name: a plan that builds on it takes it away.
+    #[must_use]
+    pub fn recalled(wish: &RecordSet, terms: &Terms, sets: Vec<RecordSet>) -> Self {
+        let marks = |set: &&RecordSet| terms.owner.as_ref().is_some_and(|by| marker::marks(set, wish, by));
+        let marker = sets.iter().find(marks).cloned();
+        let mut current: Self = sets.into_iter().collect();
+        if let Some(marker) = marker {
+            current.know_all(marker.name.clone(), vec![marker]);
+        }
+        current
+    }
+
+    /// The texts that tell whose `wish` is, as far as they are known: at its name and at its marker's.
+    pub fn texts<'a>(&'a self, wish: &RecordSet) -> impl Iterator<Item = &'a RecordSet> {
+        let places = [Some(wish.name.clone()), marker::name(&wish.name, wish.rtype).ok()];
+        let sets = places.into_iter().flatten().flat_map(|name| self.at(&name));
+        sets.filter(|set| set.rtype == RecordType::Txt)
     }
 
     fn knows_all(&self, name: &Name) -> bool {
@@ -130,34 +157,58 @@ pub fn diff(wish: &RecordSet, terms: &Terms, current: &Current) -> Plan {
         changes.extend(gone.cloned().map(Change::Delete));
     }
     let fitted = with_ttl_of(siblings.into_iter(), wish);
-    let mut creates = Vec::new();
-    if !itself.is_some_and(|set| set.is_equivalent(&fitted)) {
-        changes.extend(itself.cloned().map(Change::Delete));
-        creates.push(Change::Create(fitted));
+    let (mut creates, mut right) = (Vec::new(), Vec::new());
+    match itself {
+        Some(set) if set.is_equivalent(&fitted) => right.push(set),
+        _ => {
+            changes.extend(itself.cloned().map(Change::Delete));
+            creates.push(Change::Create(fitted));
+        }
     }
     if let (Some(marker), Some(owner)) = (marker, &terms.owner) {
         match marker_changes(&marker, owner, current.at(&marker.name)) {
-            Ok((stale, new)) => {
+            Ok(Marking { stale, there, new }) => {
                 changes.extend(stale.into_iter().cloned().map(Change::Delete));
                 creates.extend(new.map(Change::Create));
+                right.extend(there);
             }
             Err(why) => return Plan::Refused(why),
+        }
+        if !changes.is_empty() || !creates.is_empty() {
+            changes.extend(right.iter().map(|set| Change::Delete(RecordSet::clone(set))));
+            creates.extend(right.into_iter().cloned().map(Change::Create));
         }
     }
     changes.extend(creates);
     if changes.is_empty() { Plan::Nothing } else { Plan::Changes(changes) }
 }
 
-/// What takes `record` away, which is as it was written, with its marker where that is among `markers`.
-#[must_use]
-pub fn withdrawal(record: &RecordSet, owner: Option<&Owner>, markers: &[RecordSet]) -> Vec<Change> {
-    let wanted = owner.and_then(|owner| Some((marker::for_record(record, owner).ok()?.key(), owner)));
-    let own = |set: &&RecordSet| {
-        wanted.as_ref().is_some_and(|(key, owner)| {
-            set.key() == *key && marker::owner(set).as_deref() == Some(owner.as_str())
-        })
-    };
-    [record].into_iter().chain(markers.iter().filter(own)).cloned().map(Change::Delete).collect()
+/// What takes `record` away, which is as it was written, with its marker where that is among `texts`: what
+/// stands at the name and at the marker's.
+///
+/// # Errors
+/// Why it stays: it has become another owner's.
+pub fn withdrawal(
+    record: &RecordSet,
+    owner: Option<&Owner>,
+    texts: &[RecordSet],
+) -> Result<Vec<Change>, String> {
+    let mut gone = vec![record];
+    if let Some(owner) = owner
+        && let Ok(marker) = marker::for_record(record, owner)
+    {
+        let marks = |set: &&RecordSet| {
+            let id = set.key().set_identifier;
+            set.name == marker.name && (id.is_none() || id == marker.key().set_identifier)
+        };
+        let at_name = |set: &&RecordSet| set.name == record.name;
+        if let Some(why) = foreign(texts.iter().filter(|set| at_name(set) || marks(set)), Some(owner)) {
+            return Err(why);
+        }
+        let own = |set: &&RecordSet| set.key() == marker.key() && marker::owner(set).is_some();
+        gone.extend(texts.iter().filter(own));
+    }
+    Ok(gone.into_iter().cloned().map(Change::Delete).collect())
 }
 
 /// Whether the other members of a routed set matter for a member that is there.
@@ -214,8 +265,8 @@ fn markers_of(obstacles: &[Obstacle<'_>], own: Option<&RecordSet>) -> BTreeSet<N
 }
 
 /// Why what is marked by one of `sets` is left alone: it is another owner's.
-fn foreign(sets: &[RecordSet], own: Option<&Owner>) -> Option<String> {
-    sets.iter().find_map(|set| {
+fn foreign<'a>(sets: impl IntoIterator<Item = &'a RecordSet>, own: Option<&Owner>) -> Option<String> {
+    sets.into_iter().find_map(|set| {
         let found = marker::owner(set)?;
         (own.map(Owner::as_str) != Some(&*found)).then(|| foreign_words(set, &found, own))
     })
@@ -226,14 +277,24 @@ fn foreign_words(set: &RecordSet, found: &str, own: Option<&Owner>) -> String {
     format!("it belongs to owner '{found}', says the TXT record at {} ({own})", set.name)
 }
 
+/// What stands at the marker's name, and what is to.
+struct Marking<'a> {
+    /// Markers of the same owner in another form.
+    stale: Vec<&'a RecordSet>,
+    /// The marker, where it is right,
+    there: Option<&'a RecordSet>,
+    /// and where it isn't.
+    new: Option<RecordSet>,
+}
+
 /// What to take away and what to make at the marker's name.
 fn marker_changes<'a>(
     marker: &RecordSet,
     owner: &Owner,
-    there: &'a [RecordSet],
-) -> Result<(Vec<&'a RecordSet>, Option<RecordSet>), String> {
-    let (mut stale, mut siblings, mut is_there) = (Vec::new(), Vec::new(), false);
-    for set in there.iter().filter(|set| matches!(set.rtype, RecordType::Txt | RecordType::Cname)) {
+    sets: &'a [RecordSet],
+) -> Result<Marking<'a>, String> {
+    let (mut stale, mut siblings, mut there) = (Vec::new(), Vec::new(), None);
+    for set in sets.iter().filter(|set| matches!(set.rtype, RecordType::Txt | RecordType::Cname)) {
         let is_other_member = match (&marker.routing, &set.routing) {
             (Some(own), Some(found)) => own.set_identifier != found.set_identifier,
             _ => false,
@@ -243,11 +304,7 @@ fn marker_changes<'a>(
             (_, Some(found)) if found != owner.as_str() => {
                 return Err(foreign_words(set, &found, Some(owner)));
             }
-            (Relation::Itself, Some(_))
-                if set.routing == marker.routing && set.health_check_id == marker.health_check_id =>
-            {
-                is_there = true;
-            }
+            (Relation::Itself, Some(_)) if marker::has_form_of(set, marker) => there = Some(set),
             (_, Some(_)) => stale.push(set),
             (_, None) => {
                 return Err(format!(
@@ -257,8 +314,8 @@ fn marker_changes<'a>(
             }
         }
     }
-    let new = (!is_there).then(|| with_ttl_of(siblings.into_iter(), marker));
-    Ok((stale, new))
+    let new = there.is_none().then(|| with_ttl_of(siblings.into_iter(), marker));
+    Ok(Marking { stale, there, new })
 }
 
 #[cfg(test)]

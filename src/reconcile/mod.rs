@@ -20,7 +20,7 @@ use crate::causes::with_causes;
 use crate::desired::{Rule, Wish};
 use crate::dns::{RecordKey, RecordSet, RecordType, ZoneId};
 use crate::pattern::Unrendered;
-use crate::report::{Class, Entry, Failure, Outcome, Round};
+use crate::report::{Class, Entry, Failure, Outcome, Round, Values};
 use crate::source::Sources;
 use crate::state::State;
 
@@ -63,8 +63,7 @@ pub struct Reconciler {
     unsaved: AtomicBool,
     requests: Arc<AtomicU64>,
     mode: Mode,
-    /// Each record as last read or written.
-    confirmed: Mutex<HashMap<RecordKey, RecordSet>>,
+    confirmed: Mutex<HashMap<RecordKey, Confirmed>>,
     /// What a change was built on that was refused for now: as good as read, since a change that doesn't
     /// meet it is refused.
     put_off: Mutex<HashMap<RecordKey, Vec<RecordSet>>>,
@@ -72,6 +71,14 @@ pub struct Reconciler {
     progress: Mutex<HashMap<usize, Stage>>,
     /// Held by who reads and changes a zone.
     gates: Mutex<HashMap<ZoneId, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// A record as last read or written.
+#[derive(Debug, Clone)]
+struct Confirmed {
+    set: RecordSet,
+    /// What tells whose it is, where it has an owner.
+    texts: Vec<RecordSet>,
 }
 
 /// How far a rule has come in a round.
@@ -280,9 +287,9 @@ impl Reconciler {
         settled
     }
 
-    fn confirm(&self, wish: &RecordSet, set: Option<&RecordSet>) {
-        match set {
-            Some(set) => self.confirmed().insert(wish.key(), set.clone()),
+    fn confirm(&self, wish: &RecordSet, confirmed: Option<Confirmed>) {
+        match confirmed {
+            Some(confirmed) => self.confirmed().insert(wish.key(), confirmed),
             None => self.confirmed().remove(&wish.key()),
         };
     }
@@ -295,12 +302,22 @@ impl Reconciler {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn confirmed(&self) -> std::sync::MutexGuard<'_, HashMap<RecordKey, RecordSet>> {
+    fn confirmed(&self) -> std::sync::MutexGuard<'_, HashMap<RecordKey, Confirmed>> {
         self.confirmed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<'a> Item<'a> {
+    fn unchanged(self, set: Option<&RecordSet>) -> Settled<'a> {
+        let values = set.and_then(Values::of).or_else(|| Values::of(&self.wish));
+        let entry = Entry {
+            before: values.clone(),
+            after: values,
+            ..blank(&self.wish.name, self.wish.rtype, Outcome::Unchanged, Class::Fine)
+        };
+        Settled { item: self, entry, doubt: false }
+    }
+
     fn failed(self, failure: &Failure) -> Settled<'a> {
         let entry = Entry {
             reason: Some(failure.reason.clone()),

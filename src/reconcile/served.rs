@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::audit::{News, Verdict};
-use crate::dns::{RecordSet, ZoneId};
-use crate::plan::Current;
+use crate::audit::{Expected, News, Verdict};
+use crate::dns::{RecordSet, RecordType, ZoneId};
+use crate::plan::marker;
 use crate::report::{self, Entry, Outcome};
 
-use super::{Due, Item, Reconciler, Settled};
+use super::{Confirmed, Due, Item, Reconciler, Settled};
 
 /// What the name servers said about the records of a round.
 #[derive(Default)]
@@ -21,31 +21,29 @@ pub(super) struct Served<'a> {
 impl Reconciler {
     /// Takes those items out that are served as wanted. The others are to be asked for.
     pub(super) async fn served<'a>(&self, items: &mut Vec<Item<'a>>) -> Served<'a> {
-        let mut zones: BTreeMap<ZoneId, Vec<(Item<'a>, RecordSet)>> = BTreeMap::new();
+        let mut zones: BTreeMap<ZoneId, Vec<(Item<'a>, Confirmed, Vec<Expected>)>> = BTreeMap::new();
         for item in std::mem::take(items) {
             match self.auditable(&item) {
-                Some((zone, set)) if self.auditor.asks(&zone) => {
-                    zones.entry(zone).or_default().push((item, set));
+                Some((zone, confirmed, expected)) if self.auditor.asks(&zone) => {
+                    zones.entry(zone).or_default().push((item, confirmed, expected));
                 }
                 _ => items.push(item),
             }
         }
         let mut served = Served::default();
-        for (zone, mut asked) in zones {
-            let sets: Vec<RecordSet> = asked.iter().map(|(_, set)| set.clone()).collect();
-            let (verdicts, news) = self.auditor.look(&zone, &sets).await;
+        for (zone, asked) in zones {
+            let all: Vec<Expected> = asked.iter().flat_map(|(_, _, expected)| expected).cloned().collect();
+            let (verdicts, news) = self.auditor.look(&zone, &all).await;
             tell(&zone, news);
-            for ((item, set), verdict) in asked.drain(..).zip(verdicts) {
-                match verdict {
-                    Verdict::AsWanted => {
-                        let current = Current::from_iter([set]);
-                        served.as_wanted.push(self.unchanged(item, &current));
-                        continue;
-                    }
-                    Verdict::Otherwise => {
-                        served.otherwise.insert(item.place, zone.clone());
-                    }
-                    Verdict::Unknown => {}
+            let mut verdicts = verdicts.into_iter();
+            for (item, confirmed, expected) in asked {
+                let own: Vec<Verdict> = verdicts.by_ref().take(expected.len()).collect();
+                if own.iter().all(|verdict| *verdict == Verdict::AsExpected) {
+                    served.as_wanted.push(item.unchanged(Some(&confirmed.set)));
+                    continue;
+                }
+                if own.contains(&Verdict::Otherwise) {
+                    served.otherwise.insert(item.place, zone.clone());
                 }
                 items.push(item);
             }
@@ -71,7 +69,8 @@ impl Reconciler {
         let simple = |due: &&Due| {
             let key = due.look.key.as_ref().ok();
             let is_public = self.rules.get(due.rule).is_some_and(|rule| !rule.private);
-            is_public && key.is_some_and(|key| self.confirmed().get(key).is_some_and(is_plain))
+            is_public
+                && key.is_some_and(|key| self.confirmed().get(key).is_some_and(|known| is_plain(&known.set)))
         };
         let zones: BTreeSet<ZoneId> = due.iter().filter(simple).filter_map(|due| self.zone_of(due)).collect();
         for zone in zones {
@@ -80,16 +79,35 @@ impl Reconciler {
         self.save();
     }
 
-    /// The zone and the set of an item for which DNS can tell: it is public, and was last seen or written as a
-    /// simple set, as it is wanted. Over DNS an alias or a member of a routed set looks the same.
-    fn auditable(&self, item: &Item<'_>) -> Option<(ZoneId, RecordSet)> {
-        // A marker is looked at with its record, in one reading.
-        if item.rule.private || item.rule.terms.owner.is_some() {
+    /// The zone of an item for which DNS can tell, what is known of it, and what its name servers are to answer. It is
+    /// public, and was last seen or written as a simple set, as it is wanted: over DNS an alias or a member
+    /// of a routed set looks the same. With an owner, its marker was there too, and is asked for beside it; beside an address
+    /// also the text at its own name, where the older form of markers stands.
+    fn auditable(&self, item: &Item<'_>) -> Option<(ZoneId, Confirmed, Vec<Expected>)> {
+        let wish = &item.wish;
+        if item.rule.private {
             return None;
         }
-        let zone = self.client.known_zone(&item.wish.name, &item.rule.zone, item.rule.private)?.id;
-        let set = self.confirmed().get(&item.wish.key()).cloned()?;
-        (is_plain(&set) && set.is_equivalent(&item.wish)).then_some((zone, set))
+        let zone = self.client.known_zone(&wish.name, &item.rule.zone, item.rule.private)?.id;
+        let confirmed = self.confirmed().get(&wish.key()).cloned()?;
+        let Confirmed { set, texts } = &confirmed;
+        if !is_plain(set) || !set.is_equivalent(wish) {
+            return None;
+        }
+        let mut expected = vec![Expected::Set(set.clone())];
+        if let Some(owner) = &item.rule.terms.owner {
+            let marker = texts.iter().find(|text| marker::marks(text, wish, owner))?;
+            expected.push(Expected::Set(marker.clone()));
+            // A CNAME stands alone.
+            if wish.rtype != RecordType::Cname {
+                expected.push(match texts.iter().find(|text| text.name == wish.name) {
+                    None => Expected::Nothing(wish.name.clone(), RecordType::Txt),
+                    Some(text) if is_plain(text) => Expected::Set(text.clone()),
+                    Some(_) => return None,
+                });
+            }
+        }
+        Some((zone, confirmed, expected))
     }
 }
 

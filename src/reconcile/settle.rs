@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use crate::apply::{Applied, apply};
 use crate::aws::route53::{self, Change, ChangeInfo, LostAnswer, ServiceError};
 use crate::causes::with_causes;
-use crate::dns::{Name, RecordKey, RecordSet, Target, ZoneId};
+use crate::dns::{Name, RecordKey, RecordSet, RecordType, Target, ZoneId};
 use crate::plan::{Current, Plan, diff};
 use crate::report::{Class, Entry, Failure, Outcome, Values};
 
-use super::{Item, Mode, RACES, Reading, Reconciler, Settled, Stage, blank, concerns_all, refused};
+use super::{
+    Confirmed, Item, Mode, RACES, Reading, Reconciler, Settled, Stage, blank, concerns_all, refused,
+};
 
 /// Records in all of a batch (Developer Guide, DNSLimitations), an alias being one,
 const MOST_RECORDS: usize = 1_000;
@@ -24,6 +26,8 @@ pub(super) struct Planned<'a> {
     changes: Vec<Change>,
     /// What was there.
     before: Option<Values>,
+    /// What tells whose it is then.
+    texts: Vec<RecordSet>,
 }
 
 /// What became of a part of a batch.
@@ -43,10 +47,9 @@ impl Reconciler {
     ) -> Vec<Settled<'a>> {
         let mut settled = Vec::new();
         for _ in 0..RACES {
-            let current = self.read(zone, &mut items, reading, &mut settled).await;
             let mut planned = Vec::new();
-            for item in std::mem::take(&mut items) {
-                planned.extend(self.plan(zone, item, &current, &mut settled).await);
+            for (item, current) in self.read(zone, std::mem::take(&mut items), reading, &mut settled).await {
+                planned.extend(self.plan(zone, item, current, &mut settled).await);
             }
             for batch in batches(planned) {
                 let sent = self.send(zone, batch).await;
@@ -64,43 +67,28 @@ impl Reconciler {
         settled
     }
 
-    /// What stands where the items belong. Those for which that can't be read are settled.
+    /// What is known of where each item belongs. Those for which that can't be read are settled.
     async fn read<'a>(
         &self,
         zone: &ZoneId,
-        items: &mut Vec<Item<'a>>,
+        items: Vec<Item<'a>>,
         reading: Reading,
         settled: &mut Vec<Settled<'a>>,
-    ) -> Current {
-        let mut sets = Vec::new();
-        let mut waiting = std::mem::take(items).into_iter();
+    ) -> Vec<(Item<'a>, Current)> {
+        let mut read = Vec::with_capacity(items.len());
+        let mut waiting = items.into_iter();
         while let Some(item) = waiting.next() {
+            if let Some(current) = self.recall(&item, reading) {
+                read.push((item, current));
+                continue;
+            }
             // With an owner, more than the record has to be known: the plan says what.
             if item.rule.terms.owner.is_some() {
-                items.push(item);
-                continue;
-            }
-            let known = match reading {
-                Reading::Fresh | Reading::Served => None,
-                Reading::Remembered => self.confirmed().get(&item.wish.key()).cloned(),
-            };
-            // Whoever waits for a rate that is spent doesn't spend more of it on reading once more.
-            let put_off = self.put_off().remove(&item.wish.key());
-            if let Some(read) = put_off {
-                sets.extend(read);
-                items.push(item);
-                continue;
-            }
-            if let Some(set) = known {
-                sets.push(set);
-                items.push(item);
+                read.push((item, Current::default()));
                 continue;
             }
             match self.client.occupant(zone, &item.wish.key()).await {
-                Ok(set) => {
-                    sets.extend(set);
-                    items.push(item);
-                }
+                Ok(set) => read.push((item, set.into_iter().collect())),
                 Err(error) => {
                     let failure = Failure::of(&error);
                     settled.push(item.failed(&failure));
@@ -110,10 +98,19 @@ impl Reconciler {
                 }
             }
         }
-        // Rules for one name may have read the same set.
-        sets.sort_by_key(RecordSet::key);
-        sets.dedup();
-        sets.into_iter().collect()
+        read
+    }
+
+    /// What is known of an item without asking, where a change may be built on that.
+    fn recall(&self, item: &Item<'_>, reading: Reading) -> Option<Current> {
+        let key = item.wish.key();
+        // Whoever waits for a rate that is spent doesn't spend more of it on reading once more.
+        let put_off = self.put_off().remove(&key);
+        let sets = put_off.or_else(|| {
+            let known = self.confirmed().get(&key).filter(|_| reading == Reading::Remembered).cloned();
+            known.map(|Confirmed { set, texts }| [vec![set], texts].concat())
+        })?;
+        Some(Current::recalled(&item.wish, &item.rule.terms, sets))
     }
 
     /// What to change for one record, where there is something to. What isn't known yet and matters is
@@ -122,15 +119,17 @@ impl Reconciler {
         &self,
         zone: &ZoneId,
         item: Item<'a>,
-        current: &Current,
+        mut current: Current,
         settled: &mut Vec<Settled<'a>>,
     ) -> Option<Planned<'a>> {
-        let mut closer: Option<Current> = None;
+        let has_owner = item.rule.terms.owner.is_some();
         for _ in 0..MOST_LOOKS {
-            let current = closer.as_ref().unwrap_or(current);
-            match diff(&item.wish, &item.rule.terms, current) {
+            match diff(&item.wish, &item.rule.terms, &current) {
                 Plan::Nothing => {
-                    settled.push(self.unchanged(item, current));
+                    let set = current.get(&item.wish.key()).cloned();
+                    let texts = current.texts(&item.wish).filter(|_| has_owner).cloned().collect();
+                    self.confirm(&item.wish, set.clone().map(|set| Confirmed { set, texts }));
+                    settled.push(item.unchanged(set.as_ref()));
                     return None;
                 }
                 Plan::Refused(why) => {
@@ -141,8 +140,9 @@ impl Reconciler {
                     return None;
                 }
                 Plan::Changes(changes) => {
-                    let before = before(&item.wish.key(), &changes, current);
-                    let planned = Planned { item, changes, before };
+                    let before = before(&item.wish.key(), &changes, &current);
+                    let texts = if has_owner { texts(&item.wish, &changes, &current) } else { Vec::new() };
+                    let planned = Planned { item, changes, before, texts };
                     if self.mode == Mode::Say {
                         settled.push(planned.changed(Outcome::WouldChange, None));
                         return None;
@@ -150,17 +150,15 @@ impl Reconciler {
                     return Some(planned);
                 }
                 Plan::Unclear(names) => {
-                    let mut known = current.clone();
                     for name in names {
                         match self.client.sets_at(zone, &name).await {
-                            Ok(sets) => known.know_all(name, sets),
+                            Ok(sets) => current.know_all(name, sets),
                             Err(error) => {
                                 settled.push(item.failed(&Failure::of(&error)));
                                 return None;
                             }
                         }
                     }
-                    closer = Some(known);
                 }
             }
         }
@@ -182,7 +180,7 @@ impl Reconciler {
             match apply(&self.client, zone, &changes).await {
                 Applied::Accepted(info) => {
                     for planned in batch {
-                        self.confirm(&planned.item.wish, Some(planned.result()));
+                        self.confirm(&planned.item.wish, Some(planned.confirmed()));
                         let index = planned.item.index;
                         let done = planned.changed(Outcome::Changed, Some(&info));
                         self.progress().insert(index, Stage::Settled(Box::new(done.entry.clone())));
@@ -231,13 +229,13 @@ impl Reconciler {
         for planned in batch {
             let reason = match &blind {
                 Some(reason) => String::clone(reason),
-                None => match self.client.occupant(zone, &planned.item.wish.key()).await {
-                    Ok(Some(set)) if set.is_equivalent(planned.result()) => {
-                        self.confirm(&planned.item.wish, Some(&set));
+                None => match self.is_carried_out(zone, &planned.changes).await {
+                    Ok(true) => {
+                        self.confirm(&planned.item.wish, Some(planned.confirmed()));
                         settled.push(planned.changed(Outcome::Changed, None));
                         continue;
                     }
-                    Ok(_) => format!("{lost}; the record is not as wanted yet"),
+                    Ok(false) => format!("{lost}; the record is not as wanted yet"),
                     Err(error) => {
                         let reason =
                             format!("{lost}; looking what became of it failed: {}", with_causes(&error));
@@ -251,6 +249,19 @@ impl Reconciler {
             settled.push(planned.item.failed(&failure));
         }
         settled
+    }
+
+    /// Whether everything that some changes make is there.
+    async fn is_carried_out(&self, zone: &ZoneId, changes: &[Change]) -> Result<bool, route53::Error> {
+        for change in changes {
+            if let Change::Create(set) = change {
+                let there = self.client.occupant(zone, &set.key()).await?;
+                if !there.is_some_and(|there| there.is_equivalent(set)) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
     }
 
     fn fail<'a>(&self, batch: Vec<Planned<'a>>, failure: &Failure) -> Vec<Settled<'a>> {
@@ -267,18 +278,6 @@ impl Reconciler {
         };
         batch.into_iter().map(fail).collect()
     }
-
-    pub(super) fn unchanged<'a>(&self, item: Item<'a>, current: &Current) -> Settled<'a> {
-        let set = current.get(&item.wish.key());
-        self.confirm(&item.wish, set);
-        let values = set.and_then(Values::of).or_else(|| Values::of(&item.wish));
-        let entry = Entry {
-            before: values.clone(),
-            after: values,
-            ..blank(&item.wish.name, item.wish.rtype, Outcome::Unchanged, Class::Fine)
-        };
-        Settled { item, entry, doubt: false }
-    }
 }
 
 impl<'a> Planned<'a> {
@@ -290,6 +289,11 @@ impl<'a> Planned<'a> {
             _ => None,
         });
         created.unwrap_or(&self.item.wish)
+    }
+
+    /// What is known once it is carried out.
+    fn confirmed(&self) -> Confirmed {
+        Confirmed { set: self.result().clone(), texts: self.texts.clone() }
     }
 
     fn changed(self, outcome: Outcome, answered: Option<&ChangeInfo>) -> Settled<'a> {
@@ -316,6 +320,18 @@ fn before(key: &RecordKey, changes: &[Change], current: &Current) -> Option<Valu
         _ => None,
     };
     current.get(key).and_then(Values::of).or_else(|| changes.iter().find_map(deleted))
+}
+
+/// The texts that tell whose a record is, once some changes are carried out.
+fn texts(wish: &RecordSet, changes: &[Change], current: &Current) -> Vec<RecordSet> {
+    let stays = |text: &&RecordSet| {
+        !changes.iter().any(|change| matches!(change, Change::Delete(set) if set == *text))
+    };
+    let new = changes.iter().filter_map(|change| match change {
+        Change::Create(set) if set.rtype == RecordType::Txt => Some(set),
+        _ => None,
+    });
+    current.texts(wish).filter(stays).chain(new).cloned().collect()
 }
 
 /// Parts of what was planned that Route 53 takes as one batch each.

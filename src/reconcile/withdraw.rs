@@ -8,7 +8,7 @@ use crate::apply::{Applied, apply};
 use crate::aws::route53::{self, Change, ChangeInfo, ZoneFinder};
 use crate::causes::with_causes;
 use crate::desired::{Rule, Wish};
-use crate::dns::{RecordSet, ZoneId};
+use crate::dns::{RecordSet, RecordType, ZoneId};
 use crate::plan::{marker, withdrawal};
 use crate::report::{Class, Entry, Failure, Outcome, Values};
 
@@ -67,8 +67,8 @@ impl Reconciler {
         let Ok(key) = &due.look.key else { return Err(Box::new(kept(rule, None, "its name isn't known"))) };
         let failed = |error: &route53::Error| Box::new(failed(rule, due, &Failure::of(error)));
         let confirmed = self.confirmed().get(key).cloned();
-        let record = if let Some(record) = confirmed {
-            record
+        let record = if let Some(confirmed) = confirmed {
+            confirmed.set
         } else {
             // Nothing was decided about it yet by this process: it is ours if it is what would be written.
             let there = self.client.occupant(zone, key).await.map_err(|error| failed(&error))?;
@@ -77,14 +77,21 @@ impl Reconciler {
                 (there, _) => return Err(Box::new(not_ours(rule, due, there.as_ref()))),
             }
         };
-        let mut markers = Vec::new();
-        if rule.terms.owner.is_some()
-            && let Ok(name) = marker::name(&key.name, key.rtype)
-        {
-            markers = self.client.sets_at(zone, &name).await.map_err(|error| failed(&error))?;
+        let owner = rule.terms.owner.as_ref();
+        let mut texts = Vec::new();
+        if owner.is_some() {
+            // Beside a CNAME stands nothing that could say whose it is.
+            let here = (key.rtype != RecordType::Cname).then(|| key.name.clone());
+            for name in marker::name(&key.name, key.rtype).ok().into_iter().chain(here) {
+                texts.extend(self.client.sets_at(zone, &name).await.map_err(|error| failed(&error))?);
+            }
         }
-        let changes = withdrawal(&record, rule.terms.owner.as_ref(), &markers);
-        Ok(Going { place, rule, record, changes })
+        match withdrawal(&record, owner, &texts) {
+            Ok(changes) => Ok(Going { place, rule, record, changes }),
+            Err(why) => {
+                Err(Box::new(Entry { name: key.name.to_string(), ..kept(rule, Some(&record), &why) }))
+            }
+        }
     }
 
     /// Deletes all at once, and one by one where that is refused.

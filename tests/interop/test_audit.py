@@ -13,7 +13,19 @@ from peers import Process, waited_for
 NAME = "vpn.example.com"
 HOST = "ec2-198-51-100-7.eu-west-1.compute.amazonaws.com"
 INTERVAL = 1
-OPTIONS = ("--name", NAME, "--watch", "1h", "--interval", f"{INTERVAL}s")
+RHYTHM = ("--watch", "1h", "--interval", f"{INTERVAL}s")
+OPTIONS = ("--name", NAME, *RHYTHM)
+OWNED = """
+[[record]]
+name = "*.example.com"
+type = "A"
+owner = "me"
+
+[[record]]
+name = "vpn.example.com"
+owner = "me"
+"""
+MARKER = '"heritage=external-dns,external-dns/owner={}"'
 
 
 def free_port():
@@ -57,20 +69,22 @@ zone:
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         waited_for(lambda: self.answers(zone, "SOA"))
 
-    def serve(self, host, ttl=60):
-        """Has the record point at `host`."""
+    def serve(self, host, ttl=60, owner="me"):
+        """Has the record point at `host`, marked as `owner`'s."""
         self.serial += 1
         (self.home / "zone").write_text(
             f"$ORIGIN {self.zone}.\n"
             f"@ 900 IN SOA ns1 hostmaster {self.serial} 7200 900 1209600 86400\n"
             "@ 900 IN NS ns1\nns1 900 IN A 127.0.0.1\n"
             f"vpn {ttl} IN CNAME {host}.\n"
+            f"cname-vpn 300 IN TXT {MARKER.format(owner)}\n"
+            f"* 60 IN A 198.51.100.7\na-* 300 IN TXT {MARKER.format('me')}\n"
         )
 
-    def change(self, host, ttl=60):
-        self.serve(host, ttl)
+    def change(self, host, ttl=60, owner="me"):
+        self.serve(host, ttl, owner)
         self.process.send_signal(signal.SIGHUP)
-        waited_for(lambda: host in self.answers(f"vpn.{self.zone}", "CNAME"))
+        waited_for(lambda: str(self.serial) in self.answers(self.zone, "SOA").split())
 
     def answers(self, *question):
         command = ["dig", "@127.0.0.1", "-p", str(self.port), "+short", "+tries=1", "+timeout=1", *question]
@@ -131,6 +145,19 @@ def test_only_what_the_api_says_is_acted_upon(sandbox, nsd, start_daemon, served
     reads = before["ListResourceRecordSets"]
     waited_for(lambda: sandbox.stats()["route53"]["operations"]["ListResourceRecordSets"] > reads + 1)
     assert sandbox.stats()["route53"]["operations"]["ChangeResourceRecordSets"] == before["ChangeResourceRecordSets"]
+
+
+def test_a_record_with_an_owner_is_audited_with_its_marker(sandbox, nsd, start_daemon, tmp_path):
+    server, config = nsd(), tmp_path / "pin53.toml"
+    config.write_text(OWNED)
+    daemon = start_daemon(audited_by(sandbox, server.address), "--config", str(config), *RHYTHM)
+    before = settled(sandbox)
+    time.sleep(5 * INTERVAL)
+    assert sandbox.stats()["route53"] == before, daemon.logged()
+    server.change(HOST, owner="you")
+    reads = before["operations"]["ListResourceRecordSets"]
+    waited_for(lambda: sandbox.stats()["route53"]["operations"]["ListResourceRecordSets"] > reads + 1)
+    assert sandbox.stats()["route53"]["operations"]["ChangeResourceRecordSets"] == before["operations"]["ChangeResourceRecordSets"]
 
 
 def test_a_server_of_another_zone_is_passed_over(sandbox, nsd, start_daemon):

@@ -12,7 +12,7 @@ use pin53::state::State;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::house::{HOST, House, MOVED, cname, seconds, simple};
+use crate::house::{HOST, House, MOVED, cname, marker, owned, seconds, simple};
 
 /// The account's rates (`sandbox::limits`).
 const BURST: f64 = 50.0;
@@ -24,11 +24,17 @@ struct Fleet {
     house: House,
     /// Each name, and the zone that it lies in.
     names: Vec<(String, ZoneId)>,
+    /// One record of so many has an owner, if any has.
+    owned: Option<usize>,
 }
 
 impl Fleet {
     /// So many instances in each of some zones; their records hold what their last boot put there.
     fn new(zones: usize, each: usize) -> Self {
+        Self::with_owners(zones, each, None)
+    }
+
+    fn with_owners(zones: usize, each: usize, owned: Option<usize>) -> Self {
         let house = House { patience: daemon::PATIENCE, ..crate::house::house() };
         let mut names = Vec::new();
         for zone in 0..zones {
@@ -36,16 +42,18 @@ impl Fleet {
             let id = house.world.add_zone(&apex).unwrap();
             let hosts = (0..each).map(|host| format!("host-{host}.{apex}")).collect::<Vec<_>>();
             let sets = hosts.iter().map(|host| simple(host, RecordType::Cname, 60, &[HOST]));
-            house.world.put_records_in(&id, sets);
+            let markers = hosts.iter().enumerate().filter(|(place, _)| has_owner(*place, owned));
+            let markers = markers.map(|(_, host)| marker(&format!("cname-{host}"), "me"));
+            house.world.put_records_in(&id, sets.chain(markers));
             names.extend(hosts.into_iter().map(|host| (host, id.clone())));
         }
-        Self { house, names }
+        Self { house, names, owned }
     }
 
     /// Boots them all, in this moment.
     fn boot(&self, rhythm: Settings) -> JoinSet<()> {
         let mut daemons = JoinSet::new();
-        for (host, zone) in &self.names {
+        for (place, (host, zone)) in self.names.iter().enumerate() {
             // What the boot before has left in the state file.
             let state = State::in_memory();
             let servers = self.house.world.records(zone).into_iter().find(|set| set.rtype == RecordType::Ns);
@@ -59,6 +67,7 @@ impl Fleet {
                 ..crate::house::house()
             };
             let rule = Rule { zone: ZoneChoice::Id(zone.clone()), ..cname(host) };
+            let rule = if has_owner(place, self.owned) { owned(rule, "me") } else { rule };
             let reconciler = Arc::new(house.reconciler(&[rule]));
             daemons.spawn(daemon::run(reconciler, rhythm, std::future::pending()));
         }
@@ -71,6 +80,11 @@ impl Fleet {
         };
         self.names.iter().filter(wanted).count()
     }
+}
+
+/// Not the first of them, so that drift meets others.
+fn has_owner(place: usize, owned: Option<usize>) -> bool {
+    owned.is_some_and(|owned| place % owned == owned / 2)
 }
 
 /// What a mass reboot came to.
@@ -131,9 +145,12 @@ async fn a_mass_reboot_of_ten_thousand_takes_little_longer_than_the_rate_demands
     reboots(10_000, 1.15).await;
 }
 
+/// One of so many records has an owner, where some have.
+const OWNED: usize = 10;
+
 /// A day in which nothing happens but what others do by hand.
 async fn steady_day(instances: usize, interval: Duration) {
-    let fleet = Fleet::new(instances / ZONE, ZONE);
+    let fleet = Fleet::with_owners(instances / ZONE, ZONE, Some(OWNED));
     let world = &fleet.house.world;
     let rhythm = Settings { watch: seconds(6 * 3600), interval };
     let _daemons = fleet.boot(rhythm);
@@ -165,7 +182,7 @@ async fn an_unchanged_fleet_of_a_thousand_asks_the_api_nothing_all_day() {
 }
 
 async fn one_zone(names: usize) {
-    let fleet = Fleet::new(1, names);
+    let fleet = Fleet::with_owners(1, names, Some(OWNED));
     let world = &fleet.house.world;
     fleet.house.move_instance();
     // A change takes as long as to keep the zone busy for the next one.
@@ -177,7 +194,7 @@ async fn one_zone(names: usize) {
         assert!(started.elapsed() < seconds(600), "{} so far", fleet.pinned(MOVED));
     }
     let reads = world.calls(Operation::ListResourceRecordSets);
-    assert_eq!(reads, fleet.names.len(), "a change that was put off is sent again without another read");
+    assert_eq!(reads, names + names / OWNED, "a change that was put off is sent again without another read");
 }
 
 #[tokio::test(start_paused = true)]

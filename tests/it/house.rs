@@ -112,6 +112,18 @@ pub(crate) fn cname(at: &str) -> Rule {
     }
 }
 
+pub(crate) fn owned(rule: Rule, owner: &str) -> Rule {
+    Rule { terms: Terms { owner: Some(owner.parse().unwrap()), ..rule.terms.clone() }, ..rule }
+}
+
+/// A marker of another tool's, with more labels than ours.
+pub(crate) fn marker(at: &str, owner: &str) -> RecordSet {
+    let text = format!(
+        "\"heritage=external-dns,external-dns/owner={owner},external-dns/resource=service/default/x\""
+    );
+    simple(at, RecordType::Txt, 300, &[&text])
+}
+
 pub(crate) fn of_type(rtype: RecordType, at: &str) -> Rule {
     Rule { rtype, ..cname(at) }
 }

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pin53::daemon::{self, Settings};
-use pin53::desired::{Leaving, Parting, Rule, Terms};
+use pin53::desired::{Leaving, Parting, Rule};
 use pin53::dns::RecordType;
+use pin53::reconcile::{Due, Mode};
+use pin53::report::Outcome;
 use pin53::sandbox::{Fault, Instance, Side};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::house::{HOST, House, MOVED, cname, name, of_type, seconds, simple};
+use super::house::{HOST, House, MOVED, cname, marker, name, of_type, owned, seconds, simple};
 
 const VPN: &str = "vpn.example.com";
 const RHYTHM: Settings = Settings { watch: Duration::from_secs(5), interval: Duration::from_secs(300) };
@@ -32,10 +34,6 @@ fn on_terminate(rule: Rule) -> Rule {
 
 fn on_rebalance(rule: Rule) -> Rule {
     Rule { leaving: Leaving { on_rebalance: Parting::Withdraw, ..rule.leaving }, ..rule }
-}
-
-fn owned(rule: Rule) -> Rule {
-    Rule { terms: Terms { owner: Some("me".parse().unwrap()), ..rule.terms.clone() }, ..rule }
 }
 
 struct Running {
@@ -69,7 +67,7 @@ fn terminate(instance: &mut Instance) {
 async fn a_stop_withdraws_what_is_to_go_with_the_daemon_and_nothing_else() {
     let house = house();
     house.put(simple("www.example.com", RecordType::A, 60, &["192.0.2.9"]));
-    let rules = [on_stop(owned(cname(VPN))), on_stop(cname("b.example.com")), cname("c.example.com")];
+    let rules = [on_stop(owned(cname(VPN), "me")), on_stop(cname("b.example.com")), cname("c.example.com")];
     let daemon = start(&house, &rules);
     tokio::time::sleep(seconds(2)).await;
     assert!(house.value("cname-vpn.example.com", RecordType::Txt).is_some());
@@ -103,6 +101,40 @@ async fn what_was_never_ours_stays_when_the_daemon_is_stopped() {
     daemon.stop().await;
     assert_eq!(house.value(VPN, RecordType::A).as_deref(), Some("192.0.2.1"));
     assert_eq!(house.changes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_become_another_owner_s_stays_when_the_daemon_is_stopped() {
+    for at in ["a-vpn.example.com", VPN] {
+        let house = house();
+        let daemon = start(&house, &[on_stop(owned(of_type(RecordType::A, VPN), "me"))]);
+        tokio::time::sleep(seconds(2)).await;
+        house.put(marker(at, "you"));
+        daemon.stop().await;
+        assert!(house.value(VPN, RecordType::A).is_some(), "marked at {at}");
+        assert_eq!(house.changes(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_says_what_it_would_withdraw_and_changes_nothing() {
+    let house = House { mode: Mode::Say, ..house() };
+    house.put(simple(VPN, RecordType::Cname, 60, &[HOST]));
+    let reconciler = house.reconciler(&[on_stop(cname(VPN)), on_terminate(cname(VPN))]);
+    let looks = reconciler.look().await.into_iter();
+    let due: Vec<Due> = looks.enumerate().map(|(rule, look)| Due { rule, look }).take(1).collect();
+    let entries = reconciler.withdraw(&due).await;
+    assert_eq!(entries[0].outcome, Outcome::WouldChange);
+    assert_eq!(entries[0].reason.as_deref(), Some("withdrawn"));
+
+    let daemon = start(&house, &[on_stop(cname(VPN))]);
+    tokio::time::sleep(seconds(2)).await;
+    daemon.stop().await;
+    let daemon = start(&house, &[on_terminate(cname(VPN))]);
+    house.world.with_instance(terminate);
+    tokio::time::sleep(NOTICED).await;
+    daemon.stop().await;
+    assert_eq!((house.vpn().as_deref(), house.changes()), (Some(HOST), 0));
 }
 
 #[tokio::test(start_paused = true)]

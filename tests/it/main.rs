@@ -16,6 +16,7 @@ mod killed;
 mod leaving;
 mod names;
 mod once;
+mod owned;
 mod quiet;
 mod races;
 mod records;

@@ -6,16 +6,12 @@ use pin53::reconcile::Mode;
 use pin53::report::{Class, Outcome};
 use pin53::sandbox::{Fault, Operation};
 
-use super::house::{HOST, House, cname, house, lines, name, of_type, only, outcomes, simple};
+use super::house::{HOST, House, cname, house, lines, marker, name, of_type, only, outcomes, owned, simple};
 
 const VPN: &str = "vpn.example.com";
 
 fn replacing(rule: Rule) -> Rule {
     Rule { terms: Terms { on_conflict: OnConflict::Replace, ..rule.terms.clone() }, ..rule }
-}
-
-fn owned(rule: Rule, owner: &str) -> Rule {
-    Rule { terms: Terms { owner: Some(owner.parse().unwrap()), ..rule.terms.clone() }, ..rule }
 }
 
 fn member(id: &str, policy: Policy) -> Rule {
@@ -38,13 +34,6 @@ fn alias(at: &str) -> RecordSet {
         evaluate_health: false,
     };
     RecordSet { target, ..simple(at, RecordType::A, 60, &[]) }
-}
-
-fn marker(at: &str, owner: &str) -> RecordSet {
-    let text = format!(
-        "\"heritage=external-dns,external-dns/owner={owner},external-dns/resource=service/default/x\""
-    );
-    simple(at, RecordType::Txt, 300, &[&text])
 }
 
 impl House {
