@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use super::{capture, completions, curl, demo, man, plan, run, sandbox, sign, verify};
+use super::{capture, check, completions, curl, demo, man, plan, run, sandbox, sign, verify};
 
 #[derive(Debug, clap::Parser)]
 #[command(name = "pin53", version, disable_help_subcommand = true, after_help = EXAMPLES)]
@@ -26,6 +26,8 @@ pub(super) enum Command {
     Run(run::Args),
     /// What would change; changes nothing
     Plan(plan::Args),
+    /// The configuration file alone: every fault at once
+    Check(check::Args),
     /// Sign a request: the headers to add, or the signed URL
     #[command(hide = true)]
     Sign(sign::Args),
@@ -209,6 +211,7 @@ mod tests {
             "pin53 verify --help",
             "pin53 capture --help",
             "pin53 curl --help",
+            "pin53 check --help",
             "pin53 completions --help",
             "pin53 man --help",
         ] {
@@ -229,6 +232,7 @@ mod tests {
         Commands:
           run      Keep names pinned: as a daemon, or once
           plan     What would change; changes nothing
+          check    The configuration file alone: every fault at once
           sandbox  A local AWS to try and test on
           demo     The whole story on the sandbox, in a few seconds
 

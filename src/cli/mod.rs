@@ -5,6 +5,7 @@
 mod access;
 mod arguments;
 mod capture;
+mod check;
 mod completions;
 mod curl;
 mod demo;
@@ -55,6 +56,7 @@ fn dispatch(command: Command, env: &Env, out: &mut dyn Write, err: &mut dyn Writ
     match command {
         Command::Run(args) => run::run(&args, env, out, err),
         Command::Plan(args) => plan::run(&args, env, out, err),
+        Command::Check(args) => check::run(&args, env, out),
         Command::Sign(args) => sign::run(&args, env, out, err),
         Command::Curl(args) => curl::run(&args, env, out, err),
         Command::Verify(args) => verify::run(&args, env, out),

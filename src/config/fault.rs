@@ -49,7 +49,8 @@ impl Faults {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
@@ -84,6 +85,28 @@ impl fmt::Display for Faults {
 }
 
 impl std::error::Error for Faults {}
+
+impl Problem {
+    /// What was expected and what was found, where the problem is one of these words.
+    #[must_use]
+    pub fn sides(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Value(text) => text.strip_prefix("expected ")?.split_once(", found "),
+            Self::Unknown { found, .. } => Some(("a setting of pin53's", found)),
+            Self::Unreadable { expected, found } => Some((expected, found)),
+            Self::NothingToPin => Some(("a name to pin", "none")),
+        }
+    }
+
+    /// What was likely meant.
+    #[must_use]
+    pub fn nearest(&self) -> Option<&str> {
+        match self {
+            Self::Unknown { nearest, .. } => nearest.as_deref(),
+            _ => None,
+        }
+    }
+}
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

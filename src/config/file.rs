@@ -10,6 +10,7 @@ use super::Overrides;
 use super::fault::{Fault, Faults, Place, Problem};
 use super::keys::{self, CONFIG_VARIABLE, RECORD, RECORDS, SETTINGS};
 use super::layers::Layer;
+use super::syntax::Broken;
 use crate::env::Env;
 
 /// Reads the file that is named, or else the default one if it is there, and leaves what pin53 doesn't
@@ -20,11 +21,7 @@ pub(super) fn layer(
     default: &Path,
     faults: &mut Faults,
 ) -> (Option<PathBuf>, Layer) {
-    let (named_by, path) = match (&overrides.config, env.get(CONFIG_VARIABLE)) {
-        (Some(path), _) => (Some(Place::Option("--config".to_owned())), path.clone()),
-        (None, Some(path)) => (Some(Place::Variable(CONFIG_VARIABLE.to_owned())), PathBuf::from(path)),
-        (None, None) => (None, default.to_owned()),
-    };
+    let (named_by, path) = place(overrides, env, default);
     let text = match fs::read(&path) {
         Ok(bytes) => String::from_utf8(bytes).map_err(|error| Problem::Unreadable {
             expected: "UTF-8",
@@ -43,19 +40,39 @@ pub(super) fn layer(
         },
         Err(error) => Err(Problem::Unreadable { expected: "a readable file", found: error.to_string() }),
     };
-    let tree = text.and_then(|text| {
-        let parsed = File::from_str(&text, FileFormat::Toml).collect();
-        parsed.map_err(|error| Problem::Unreadable { expected: "TOML", found: syntax(&error) })
-    });
     let mut known = Map::new();
-    match tree {
-        Ok(tree) => {
-            let mut walk = Walk { path: &path, faults };
-            known = walk.settings(tree, "");
-        }
+    match text {
+        Ok(text) => match File::from_str(&text, FileFormat::Toml).collect() {
+            Ok(tree) => known = Walk { path: &path, faults }.settings(tree, ""),
+            Err(error) => broken(&path, &text, &error, faults),
+        },
         Err(problem) => faults.push(Fault { place: Place::File(path.clone()), key: None, problem }),
     }
     (Some(path), Layer(known))
+}
+
+/// Where the file is, and who names it, where anybody does.
+pub(super) fn place(overrides: &Overrides, env: &Env, default: &Path) -> (Option<Place>, PathBuf) {
+    match (&overrides.config, env.get(CONFIG_VARIABLE)) {
+        (Some(path), _) => (Some(Place::Option("--config".to_owned())), path.clone()),
+        (None, Some(path)) => (Some(Place::Variable(CONFIG_VARIABLE.to_owned())), PathBuf::from(path)),
+        (None, None) => (None, default.to_owned()),
+    }
+}
+
+/// Notes what keeps a file from being TOML, and the unknown among its keys.
+fn broken(path: &Path, text: &str, error: &ConfigError, faults: &mut Faults) {
+    let broken = Broken::read(text);
+    let found = broken.as_ref().map_or_else(|| vec![syntax(error)], |broken| broken.faults.clone());
+    for found in found {
+        let problem = Problem::Unreadable { expected: "TOML", found };
+        faults.push(Fault { place: Place::File(path.to_owned()), key: None, problem });
+    }
+    let mut of_keys = Faults::default();
+    let keys = broken.map(|broken| broken.keys).unwrap_or_default();
+    Walk { path, faults: &mut of_keys }.settings(keys, "");
+    let unknown = of_keys.iter().filter(|fault| matches!(fault.problem, Problem::Unknown { .. }));
+    unknown.for_each(|fault| faults.push(fault.clone()));
 }
 
 /// What is wrong and where, in one line: the parser draws a picture of the place, whose first line tells

@@ -163,6 +163,11 @@ pub(crate) fn paths() -> impl Iterator<Item = String> {
     settings.chain(RECORD.iter().map(|key| format!("{RECORDS}.{}", key.path)))
 }
 
+/// Every table that such a path leads through.
+fn sections() -> impl Iterator<Item = String> {
+    paths().filter_map(|path| path.rsplit_once('.').map(|(section, _)| section.to_owned()))
+}
+
 /// What someone who wrote `path` is likely to have meant: one letter in three may be wrong, or its section,
 /// which is told then.
 pub(super) fn nearest_path(path: &str) -> Option<String> {
@@ -173,7 +178,7 @@ pub(super) fn nearest_path(path: &str) -> Option<String> {
         let whole = strsim::damerau_levenshtein(path, candidate);
         whole.min(strsim::damerau_levenshtein(word, other_word) + elsewhere)
     };
-    let nearest = nearest(paths(), distance, word)?;
+    let nearest = nearest(paths().chain(sections()), distance, word)?;
     Some(match split(&nearest) {
         (same, word) if same == section => format!("'{word}'"),
         ("", word) => format!("'{word}', above the first section"),

@@ -78,6 +78,16 @@ impl Layers {
         })
     }
 
+    /// Whether a file was there to be read.
+    pub(super) fn has_file(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Whether the list at a path has anything in it.
+    pub(super) fn has_any(&self, path: &str) -> bool {
+        matches!(self.get(path).map(|value| &value.kind), Some(ValueKind::Array(items)) if !items.is_empty())
+    }
+
     /// The fault of a value that stands at `path`.
     pub(super) fn fault(&self, value: &Value, path: &str, problem: String) -> Fault {
         let (place, key) = match (value.origin(), &self.file) {
@@ -207,7 +217,7 @@ fn text(origin: &str, value: &str) -> Value {
     Value::new(Some(&origin.to_owned()), value)
 }
 
-fn unknown_variables(env: &Env, faults: &mut Faults) {
+pub(super) fn unknown_variables(env: &Env, faults: &mut Faults) {
     let known: Vec<String> = keys::variables().collect();
     for (name, _) in env.with_prefix(PREFIX) {
         if !known.iter().any(|known| known == name) {

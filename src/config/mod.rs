@@ -4,6 +4,7 @@
 //! every module's settings and is known by none of them. Not here: AWS's own variables, which `aws` reads
 //! as AWS's tools do, and the spelling of commands, which is `cli`'s.
 
+mod check;
 mod fault;
 mod file;
 mod keys;
@@ -12,6 +13,7 @@ mod overrides;
 mod read;
 mod routing;
 mod rules;
+mod syntax;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,6 +26,7 @@ use crate::aws::sts::Role;
 use crate::desired::Rule;
 use crate::env::Env;
 use crate::reconcile::Wait;
+pub use check::{Checked, check};
 pub use fault::{Fault, Faults, Place, Problem};
 #[cfg(test)]
 pub(crate) use keys::paths;
@@ -102,6 +105,15 @@ pub fn load(overrides: &Overrides, env: &Env) -> Result<Settings, Faults> {
 fn load_or(default_file: &Path, overrides: &Overrides, env: &Env) -> Result<Settings, Faults> {
     let mut faults = Faults::default();
     let layers = Layers::read(overrides, env, default_file, &mut faults);
+    let settings = read_settings(&layers, env, &mut faults);
+    if settings.rules.is_empty() && faults.is_empty() {
+        faults.push(Fault { place: Place::Nowhere, key: None, problem: Problem::NothingToPin });
+    }
+    faults.unless_any(settings)
+}
+
+/// What the layers say, and notes what can't be read of it.
+fn read_settings(layers: &Layers, env: &Env, faults: &mut Faults) -> Settings {
     let mut settings = Settings::default();
     for key in SETTINGS {
         if let Some(value) = layers.get(key.path)
@@ -116,14 +128,11 @@ fn load_or(default_file: &Path, overrides: &Overrides, env: &Env) -> Result<Sett
         let text = format!("expected {} beside the others, found nothing", read::ROLE_ARN);
         faults.push(layers.fault(value, "aws.assume_role.arn", text));
     }
-    settings.rules = rules::rules(&layers, &mut faults);
-    if settings.rules.is_empty() && faults.is_empty() {
-        faults.push(Fault { place: Place::Nowhere, key: None, problem: Problem::NothingToPin });
-    }
+    settings.rules = rules::rules(layers, faults);
     if settings.state_dir.is_none() {
         settings.state_dir = state_directory(env);
     }
-    faults.unless_any(settings)
+    settings
 }
 
 /// What the environment says about logging, for commands that have no other settings.

@@ -686,8 +686,75 @@ fn a_default_file_that_is_there_but_can_not_be_read_is_a_fault() {
 #[test]
 fn broken_toml_is_told_in_one_line_with_its_place() {
     insta::assert_snapshot!(file("interval = '5m'\nwatch = \n").unwrap_err(), @"/etc/pin53/pin53.toml: expected TOML, found: line 2, column 9: string values must be quoted, expected literal string");
-    insta::assert_snapshot!(file("a = 1\na = 2\n").unwrap_err(), @"/etc/pin53/pin53.toml: expected TOML, found: line 2, column 1: duplicate key");
+    insta::assert_snapshot!(file("wait = 1\nwait = 2\n").unwrap_err(), @"/etc/pin53/pin53.toml: expected TOML, found: line 2, column 1: duplicate key");
     insta::assert_snapshot!(file("[[record]]\nttl = 99999999999999999999\n").unwrap_err(), @"/etc/pin53/pin53.toml: expected TOML, found: number too large to fit in target type");
+}
+
+#[test]
+fn all_of_broken_toml_is_told_at_once_with_the_unknown_among_its_keys() {
+    let text =
+        "intervl = '5m'\nwatch = 5s\n\n[[record]]\nname = vpn.example.com\ntll = 5\nprivate = ture\n[aws\n";
+    insta::assert_snapshot!(file(text).unwrap_err(), @"
+    /etc/pin53/pin53.toml: expected TOML, found: line 2, column 9: string values must be quoted, expected literal string
+    /etc/pin53/pin53.toml: expected TOML, found: line 5, column 8: string values must be quoted, expected literal string
+    /etc/pin53/pin53.toml: expected TOML, found: line 7, column 11: invalid boolean, expected `true`
+    /etc/pin53/pin53.toml: expected TOML, found: line 8, column 5: unclosed table, expected `]`
+    /etc/pin53/pin53.toml: intervl: expected a setting of pin53's, found 'intervl'; the nearest is 'interval'
+    /etc/pin53/pin53.toml: record[0].tll: expected a setting of pin53's, found 'tll'; the nearest is 'ttl'
+    ");
+}
+
+fn checked(text: &str, env: &Env) -> String {
+    let etc = Etc::with(text);
+    let checked = check::check_or(&etc.file(), None, env);
+    let faults = checked.faults.to_string().replace(&*etc.0.path().to_string_lossy(), "/etc/pin53");
+    format!("{}\n{faults}", checked.records)
+}
+
+#[test]
+fn a_check_tells_all_that_is_wrong_with_the_file_and_nothing_that_is_laid_over_it() {
+    let env = env([("PIN53_INTERVAL", "never"), ("PIN53_NAME", "other.example.com"), ("PIN53_WACH", "5s")]);
+    insta::assert_snapshot!(checked("[[record]]\nname = 'vpn.example.com'\nttl = 30\n", &Env::default()), @"1");
+    let text = "intervl = '5m'\nwatch = 'often'\n[aws]\nsignin = 'auto'\n[[record]]\nname = 'a..b'\ntype = 'MX'\n\
+                [[record]]\ntll = 5\n";
+    insta::assert_snapshot!(checked(text, &env), @"
+    0
+    PIN53_WACH: expected a setting of pin53's, found 'PIN53_WACH'; the nearest is 'PIN53_WATCH'
+    /etc/pin53/pin53.toml: aws.signin: expected a setting of pin53's, found 'signin'; the nearest is 'signing'
+    /etc/pin53/pin53.toml: intervl: expected a setting of pin53's, found 'intervl'; the nearest is 'interval'
+    /etc/pin53/pin53.toml: record[1].tll: expected a setting of pin53's, found 'tll'; the nearest is 'ttl'
+    /etc/pin53/pin53.toml: watch: expected a duration of 1s to 24h, like 5s, found 'often'
+    /etc/pin53/pin53.toml: record[0].name: expected a domain name, found 'a..b', which has an empty label
+    /etc/pin53/pin53.toml: record[0].type: expected a record type that pin53 publishes (CNAME, A, AAAA), found 'MX'
+    /etc/pin53/pin53.toml: record[1].name: expected a domain name, found nothing
+    ");
+}
+
+#[test]
+fn a_check_wants_a_file_with_something_to_pin() {
+    insta::assert_snapshot!(checked("interval = '5m'\n", &Env::default()), @"
+    0
+    /etc/pin53/pin53.toml: record: expected a name to pin, found none
+    ");
+    insta::assert_snapshot!(checked("record = []\nwach = '5m'\n", &Env::default()), @"
+    0
+    /etc/pin53/pin53.toml: wach: expected a setting of pin53's, found 'wach'; the nearest is 'watch'
+    /etc/pin53/pin53.toml: record: expected a name to pin, found none
+    ");
+    // Only what lies at the bottom of it is told.
+    insta::assert_snapshot!(checked("[[recrod]]\nname = 'a.example.com'\n", &Env::default()), @"
+    0
+    /etc/pin53/pin53.toml: recrod: expected a setting of pin53's, found 'recrod'; the nearest is 'record'
+    ");
+    insta::assert_snapshot!(checked("record = 5\n", &Env::default()), @"
+    0
+    /etc/pin53/pin53.toml: record: expected a list of tables ([[record]]), found 5
+    ");
+    let nowhere = check::check_or(Path::new("/nowhere/pin53.toml"), None, &Env::default());
+    insta::assert_snapshot!(nowhere.faults, @"/nowhere/pin53.toml: expected a file, found: none");
+    let named =
+        check::check_or(Path::new("/etc/pin53.toml"), Some(Path::new("/nowhere/a.toml")), &Env::default());
+    insta::assert_snapshot!(named.faults, @"--config: expected a file, found: nothing at /nowhere/a.toml");
 }
 
 #[test]
