@@ -4,7 +4,7 @@
     cargo build --release && tests/bench/once.py [BINARY]
 
 For each case: wall and CPU time (median of the runs), peak memory, requests to either service,
-connections to Route 53, and instructions. Then the daemon: resident
+connections to Route 53, and instructions. Then `plan` in a small and in a large zone, and the daemon: resident
 memory, threads, CPU, and what it asks for while nothing changes. Then the toolbox: what a signature
 costs as a whole process, and how many requests a second `capture` takes. Needs GNU time and valgrind.
 Ends with 1 when something that can be counted, not timed, is above its bound.
@@ -142,6 +142,55 @@ def measure(title, options, move, keep_state, most_requests):
             f"{peak:6.1f} MiB {instructions:>9} {spent('imds', 'requests'):>5} + {spent('route53', 'requests')} "
             f"{spent('route53', 'connections'):>6}"
         )
+
+
+def fill(sandbox, records):
+    """Has the sandbox's zone hold so many more records."""
+    environment = plain() | sandbox.env
+    signed = [BINARY, "curl", "--scheme", "sigv4", "--region", "us-east-1", "--service", "route53", "--", "-sS", "-f"]
+    url = sandbox.env["AWS_ENDPOINT_URL_ROUTE_53"] + "/2013-04-01/hostedzone"
+    listed = subprocess.run([*signed, url], env=environment, check=True, capture_output=True, text=True).stdout
+    zone = re.search(r"<Id>/hostedzone/(\w+)</Id>", listed)[1]
+    for start in range(0, records, 1000):
+        changes = "".join(
+            "<Change><Action>CREATE</Action><ResourceRecordSet>"
+            f"<Name>filler-{n}.example.com</Name><Type>A</Type><TTL>60</TTL>"
+            "<ResourceRecords><ResourceRecord><Value>192.0.2.1</Value></ResourceRecord></ResourceRecords>"
+            "</ResourceRecordSet></Change>"
+            for n in range(start, min(start + 1000, records))
+        )
+        with tempfile.NamedTemporaryFile("w", suffix=".xml") as body:
+            body.write(
+                '<ChangeResourceRecordSetsRequest xmlns="https://route53.amazonaws.com/doc/2013-04-01/">'
+                f"<ChangeBatch><Changes>{changes}</Changes></ChangeBatch></ChangeResourceRecordSetsRequest>"
+            )
+            body.flush()
+            command = [*signed, "-H", "Content-Type: text/xml", "--data-binary", "@" + body.name, f"{url}/{zone}/rrset/"]
+            subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    return zone
+
+
+def sizes(most=1.05):
+    """`pin53 plan` for one name, in a zone of ten records and in one of nearly as many as a zone can have."""
+    print("\npin53 plan, one name in a zone of:")
+    peaks = []
+    for records in (10, 9_990):
+        with Sandbox() as sandbox, tempfile.TemporaryDirectory() as root:
+            config = os.path.join(root, "pin53.toml")
+            with open(config, "w") as file:
+                file.write(f"[[record]]\nname = 'vpn.example.com'\nzone = '{fill(sandbox, records)}'\n")
+            command = [BINARY, "plan", "--config", config]
+            before = sandbox.get("/sandbox/stats")["route53"]["requests"]
+            found = []
+            for _ in range(RUNS):
+                timed = ["/usr/bin/time", "-f", "peak %M", *command]
+                done = subprocess.run(timed, env=environment(sandbox, root), check=True, capture_output=True, text=True)
+                found.append(int(re.search(r"peak (\d+)", done.stderr)[1]) / 1024)
+            requests = (sandbox.get("/sandbox/stats")["route53"]["requests"] - before) / RUNS
+            peaks.append(statistics.median(found))
+            print(f"  {records:5} records: {peaks[-1]:.1f} MiB at most, {requests:g} requests to Route 53")
+            bound(f"plan in a zone of {records}: requests", requests, 1)
+    bound("plan: memory in the large zone by that in the small one", round(peaks[1] / peaks[0], 2), most)
 
 
 def daemon(idle, moves, watch, names=20):
@@ -291,6 +340,7 @@ def main():
     start = time.perf_counter()
     subprocess.run([BINARY, "demo"], check=True, stdout=subprocess.DEVNULL)
     print(f"\ndemo: {time.perf_counter() - start:.1f} s")
+    sizes()
     sign()
     capture()
     daemon(idle=30, moves=0, watch=5)
