@@ -16,8 +16,8 @@ use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
-use tracing_subscriber::registry;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Registry, registry, reload};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Log, LogFormat};
@@ -27,11 +27,29 @@ use crate::toolbox::visible;
 /// What an error that ends the process begins with, where the journal reads it.
 pub(super) const JOURNAL_ERROR: &str = "<3>";
 
+/// What every line goes through.
+type Lines = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Makes the log another one while the process runs.
+pub(super) struct Switch {
+    lines: reload::Handle<Lines, Registry>,
+    for_journal: bool,
+}
+
 /// Sends the log lines of this process to standard error.
-pub(super) fn install(log: Log, env: &Env) {
-    let subscriber = subscriber(log, SystemClock, is_journal(env), std::io::stderr);
+pub(super) fn install(log: Log, env: &Env) -> Switch {
+    let for_journal = is_journal(env);
+    let (lines, handle) = reload::Layer::new(lines(log, SystemClock, for_journal, std::io::stderr));
     // Refused only where the process has a subscriber already, which then is the caller's own.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = tracing::subscriber::set_global_default(registry().with(lines));
+    Switch { lines: handle, for_journal }
+}
+
+impl Switch {
+    pub(super) fn set(&self, log: Log) {
+        // Refused only where there is no such log, as above.
+        let _ = self.lines.reload(lines(log, SystemClock, self.for_journal, std::io::stderr));
+    }
 }
 
 /// Whether standard error is the journal's own stream, and not a file or a pipe that it was led to since.
@@ -48,12 +66,7 @@ fn is_stream_of_journal(env: &Env, stream: impl AsFd) -> bool {
         .is_ok_and(|stat| stat.st_dev.to_string() == device && stat.st_ino.to_string() == inode)
 }
 
-fn subscriber<W>(
-    log: Log,
-    clock: impl Clock + 'static,
-    for_journal: bool,
-    writer: W,
-) -> impl Subscriber + Send + Sync
+fn lines<W>(log: Log, clock: impl Clock + 'static, for_journal: bool, writer: W) -> Lines
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -70,7 +83,7 @@ where
             .with_span_list(false)
             .boxed(),
     };
-    registry().with(lines).with(log.filter)
+    lines.and_then(log.filter).boxed()
 }
 
 /// Lines of text, with time and level for people or for the journal.
@@ -141,9 +154,9 @@ mod tests {
     use crate::clock::SteadyClock;
 
     #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
+    struct Written(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Lines {
+    impl io::Write for Written {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -155,12 +168,12 @@ mod tests {
 
     fn logged_to(for_journal: bool, format: LogFormat, talk: impl FnOnce()) -> String {
         let filter = Targets::new().with_default(LevelFilter::INFO);
-        let lines = Lines::default();
-        let writer = lines.clone();
+        let written = Written::default();
+        let writer = written.clone();
         let clock = SteadyClock::starting_at("2015-08-30T12:36:00Z".parse().unwrap());
-        let subscriber = subscriber(Log { format, filter }, clock, for_journal, move || writer.clone());
-        tracing::subscriber::with_default(subscriber, talk);
-        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+        let lines = lines(Log { format, filter }, clock, for_journal, move || writer.clone());
+        tracing::subscriber::with_default(registry().with(lines), talk);
+        String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
     }
 
     fn logged(format: LogFormat, talk: impl FnOnce()) -> String {

@@ -39,12 +39,12 @@ Example:
 /// When the configuration is wrong, or the whole run fails; a name that fails is told in the output.
 pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Failure> {
     let settings = config::load(&args.overrides, env)?;
-    log::install(settings.log.clone(), env);
+    let log = log::install(settings.log.clone(), env);
     runtime::block_on(async {
         if args.once {
             once(&settings, args, env, out, err).await
         } else {
-            run_daemon(&settings, args, env).await
+            run_daemon(&settings, args, env, log).await
         }
     })
 }
@@ -69,13 +69,13 @@ async fn once(
     engine::show(&round, args.json, out, err)
 }
 
-async fn run_daemon(settings: &Settings, args: &Args, env: &Env) -> Result<Exit, Failure> {
+async fn run_daemon(settings: &Settings, args: &Args, env: &Env, log: log::Switch) -> Result<Exit, Failure> {
     let stop = engine::stop_signal()?;
     let hangups = signal(SignalKind::hangup()).map_err(Failure::start)?;
     let reconciler = engine::reconciler(settings, env, args.mode(), daemon::PATIENCE)?;
     let (reloads, asked) = mpsc::channel(1);
     let board = Arc::new(Board::new(Arc::new(SystemClock)));
-    let again = Again { overrides: args.overrides.clone(), env: env.clone(), mode: args.mode() };
+    let again = Again { overrides: args.overrides.clone(), env: env.clone(), mode: args.mode(), log };
     tokio::spawn(again.at_hangups(hangups, Arc::clone(&board), reloads));
     daemon::run_reloading(Arc::new(reconciler), rhythm(settings), board, asked, stop).await;
     Ok(Exit::Ok)
@@ -90,6 +90,7 @@ struct Again {
     overrides: Overrides,
     env: Env,
     mode: Mode,
+    log: log::Switch,
 }
 
 impl Again {
@@ -118,6 +119,7 @@ impl Again {
     fn read(&self) -> Result<Reload, Failure> {
         let settings = config::load(&self.overrides, &self.env)?;
         let reconciler = engine::reconciler(&settings, &self.env, self.mode, daemon::PATIENCE)?;
+        self.log.set(settings.log.clone());
         Ok(Reload::Taken { reconciler: Arc::new(reconciler), settings: rhythm(&settings) })
     }
 }

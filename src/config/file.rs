@@ -109,9 +109,9 @@ impl Walk<'_> {
                 if let Some(records) = self.records(value) {
                     known.insert(key, Value::new(None, records));
                 }
-            } else if SETTINGS.iter().any(|setting| setting.in_file && setting.path == path) {
+            } else if SETTINGS.iter().any(|setting| setting.path == path) {
                 known.insert(key, value);
-            } else if SETTINGS.iter().any(|setting| setting.in_file && setting.path.starts_with(&below)) {
+            } else if SETTINGS.iter().any(|setting| setting.path.starts_with(&below)) {
                 match value.kind {
                     ValueKind::Table(table) => {
                         let inner = self.settings(table, &below);

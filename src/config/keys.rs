@@ -27,8 +27,6 @@ type Given = fn(&Overrides) -> &[String];
 pub(super) struct Key<T: 'static> {
     /// Where it stands in the file, below what `T` is for.
     pub path: &'static str,
-    /// Whether the file has it too.
-    pub in_file: bool,
     option: Option<(&'static str, Given)>,
     read: fn(&mut T, &Value) -> Reading<()>,
 }
@@ -62,8 +60,8 @@ pub(super) const SETTINGS: &[Key<Settings>] = &[
     setting("aws.assume_role.session_name", |s, v| put(&mut s.role().session_name, read::session_name(v).map(Some))),
     setting("audit.via", |s, v| put(&mut s.audit.via, read::parsed(v, "auto or api"))),
     setting("audit.name_servers", |s, v| put(&mut s.audit.name_servers, read::name_servers(v))),
-    setting("log", |s, v| put(&mut s.log.filter, read::log_filter(v))).not_in_file(),
-    setting("log_format", |s, v| put(&mut s.log.format, read::log_format(v))).option("--log-format", |o| o.log_format.as_slice()).not_in_file(),
+    setting("log", |s, v| put(&mut s.log.filter, read::log_filter(v))),
+    setting("log_format", |s, v| put(&mut s.log.format, read::log_format(v))).option("--log-format", |o| o.log_format.as_slice()),
 ];
 
 #[rustfmt::skip]
@@ -93,11 +91,11 @@ pub(super) const RECORD: &[Key<Draft>] = &[
 ];
 
 const fn setting(path: &'static str, read: fn(&mut Settings, &Value) -> Reading<()>) -> Key<Settings> {
-    Key { path, in_file: true, option: None, read }
+    Key { path, option: None, read }
 }
 
 const fn of_record(path: &'static str, read: fn(&mut Draft, &Value) -> Reading<()>) -> Key<Draft> {
-    Key { path, in_file: true, option: None, read }
+    Key { path, option: None, read }
 }
 
 fn put<T>(place: &mut T, reading: Reading<T>) -> Reading<()> {
@@ -108,11 +106,6 @@ fn put<T>(place: &mut T, reading: Reading<T>) -> Reading<()> {
 impl<T> Key<T> {
     const fn option(mut self, name: &'static str, given: Given) -> Self {
         self.option = Some((name, given));
-        self
-    }
-
-    const fn not_in_file(mut self) -> Self {
-        self.in_file = false;
         self
     }
 
@@ -159,7 +152,7 @@ pub(super) fn variables() -> impl Iterator<Item = String> {
 
 /// Every path that the file may hold, a record's below `record`.
 pub(crate) fn paths() -> impl Iterator<Item = String> {
-    let settings = SETTINGS.iter().filter(|key| key.in_file).map(|key| key.path.to_owned());
+    let settings = SETTINGS.iter().map(|key| key.path.to_owned());
     settings.chain(RECORD.iter().map(|key| format!("{RECORDS}.{}", key.path)))
 }
 

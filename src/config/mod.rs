@@ -142,7 +142,7 @@ fn read_settings(layers: &Layers, env: &Env, faults: &mut Faults) -> Settings {
 pub fn log(env: &Env, default_level: LevelFilter) -> Result<Log, Faults> {
     let mut settings = Settings::default();
     settings.log.filter = Targets::new().with_default(default_level);
-    let faults = read_variables(env, &mut settings, |key| !key.in_file);
+    let faults = read_variables(env, &mut settings, |key| key.path.starts_with("log"));
     faults.unless_any(settings.log)
 }
 

@@ -62,6 +62,13 @@ const SECTIONS: &[Section] = &[
                 "The directory where is kept what saves requests: zone ids, confirmed values, the signing scheme. Nothing is lost with it. Left out: $STATE_DIRECTORY (systemd's StateDirectory=), else $XDG_STATE_HOME/pin53, else ~/.local/state/pin53.",
                 "state = \"/var/lib/pin53\"",
             ),
+            setting(
+                "log",
+                Some("\"info\""),
+                "What is logged, from the gravest on: off, error, warn, info, debug, trace; for a part of pin53 too, as in \"info,pin53::aws=debug\".",
+                "log = \"debug\"",
+            ),
+            setting("log_format", Some("\"text\""), "\"text\" or \"json\".", "log_format = \"json\""),
         ],
     },
     Section {
