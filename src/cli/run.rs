@@ -11,7 +11,7 @@ use crate::aws::route53;
 use crate::board::Board;
 use crate::clock::SystemClock;
 use crate::config::{self, Overrides, Settings};
-use crate::daemon::{self, Reload};
+use crate::daemon::{self, Reload, Systemd};
 use crate::env::Env;
 use crate::reconcile::{Mode, unless_stopped};
 
@@ -77,7 +77,7 @@ async fn run_daemon(settings: &Settings, args: &Args, env: &Env, log: log::Switc
     let board = Arc::new(Board::new(Arc::new(SystemClock)));
     let again = Again { overrides: args.overrides.clone(), env: env.clone(), mode: args.mode(), log };
     tokio::spawn(again.at_hangups(hangups, Arc::clone(&board), reloads));
-    daemon::run_reloading(Arc::new(reconciler), rhythm(settings), board, asked, stop).await;
+    daemon::run_reloading(Arc::new(reconciler), rhythm(settings), board, Systemd::of(env), asked, stop).await;
     Ok(Exit::Ok)
 }
 

@@ -34,7 +34,10 @@ pub(super) enum Stay {
 
 /// What is on its way out.
 pub(super) struct Exits {
-    notices: (mpsc::UnboundedSender<Notice>, mpsc::UnboundedReceiver<Notice>),
+    /// What the lookout sees: at its first look, and then whatever is new.
+    notices: mpsc::UnboundedReceiver<Option<Notice>>,
+    /// That first look has still to come.
+    is_unsettled: bool,
     /// Looks for notices.
     lookout: JoinSet<()>,
     /// Withdrawals under way, with the places of their rules.
@@ -43,13 +46,20 @@ pub(super) struct Exits {
 
 /// What came to pass among the exits.
 pub(super) enum Exit {
-    Notice(Notice),
+    Notice(Option<Notice>),
     Withdrawn(Vec<usize>, Vec<Entry>),
 }
 
 impl Exits {
     pub(super) fn new() -> Self {
-        Self { notices: mpsc::unbounded_channel(), lookout: JoinSet::new(), withdrawals: JoinSet::new() }
+        let (_, notices) = mpsc::unbounded_channel();
+        Self { notices, is_unsettled: false, lookout: JoinSet::new(), withdrawals: JoinSet::new() }
+    }
+
+    /// Whether it is known, as far as it is to be, if the instance ends. Whoever is started again on a machine
+    /// that ends publishes nothing.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.is_unsettled
     }
 
     /// Waits for something to come to pass.
@@ -57,7 +67,7 @@ impl Exits {
         loop {
             tokio::select! {
                 biased;
-                Some(notice) = self.notices.1.recv() => return Exit::Notice(notice),
+                Some(notice) = self.notices.recv() => return Exit::Notice(notice),
                 Some(Ok((places, entries))) = self.withdrawals.join_next() => {
                     return Exit::Withdrawn(places, entries);
                 }
@@ -68,28 +78,26 @@ impl Exits {
 }
 
 impl Daemon {
-    /// Looks for notices from now on, where some rule asks for it. The first look is taken before anything is
-    /// published: whoever is started again on a machine that ends doesn't come back.
-    pub(super) async fn look_out(&mut self) {
+    /// Looks for notices from now on, where some rule asks for it.
+    pub(super) fn look_out(&mut self) {
         self.exits.lookout = JoinSet::new();
+        let (notices, seen) = mpsc::unbounded_channel();
+        self.exits.notices = seen;
         let wanted = notices_wanted(&self.reconciler);
-        if wanted == NoticesWanted::default() {
+        self.exits.is_unsettled = wanted != NoticesWanted::default();
+        if self.exits.is_settled() {
             return;
         }
-        let first = self.reconciler.notice(wanted).await;
-        if let Some(notice) = first {
-            self.take_notice(notice);
-        }
-        let (reconciler, notices) = (Arc::clone(&self.reconciler), self.exits.notices.0.clone());
-        let watch = self.settings.watch;
+        let (reconciler, watch) = (Arc::clone(&self.reconciler), self.settings.watch);
         self.exits.lookout.spawn(async move {
-            let mut last = first;
+            let mut last = reconciler.notice(wanted).await;
+            // Nobody is left to be told when the daemon has stopped.
+            let _ = notices.send(last);
             while !last.is_some_and(Notice::is_final) {
                 tokio::time::sleep(watch).await;
                 let notice = reconciler.notice(wanted).await;
-                if let Some(new) = notice.filter(|_| notice != last) {
-                    // Nobody is left to be told when the daemon has stopped.
-                    let _ = notices.send(new);
+                if notice.is_some() && notice != last {
+                    let _ = notices.send(notice);
                     last = notice;
                 }
             }
@@ -98,7 +106,12 @@ impl Daemon {
 
     pub(super) fn take_exit(&mut self, exit: Exit) {
         match exit {
-            Exit::Notice(notice) => self.take_notice(notice),
+            Exit::Notice(notice) => {
+                self.exits.is_unsettled = false;
+                if let Some(notice) = notice {
+                    self.take_notice(notice);
+                }
+            }
             Exit::Withdrawn(places, entries) => {
                 let now = Instant::now();
                 for (place, entry) in places.iter().zip(&entries) {

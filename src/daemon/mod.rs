@@ -3,10 +3,12 @@
 //! Not here: what a round does (`reconcile`), and which signals mean stop (the caller's).
 
 mod clocks;
+mod credentials;
 mod leaving;
 mod looks;
 mod reload;
 mod said;
+mod systemd;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -22,20 +24,21 @@ use crate::board::Board;
 use crate::causes::with_causes;
 use crate::clock::SystemClock;
 use crate::dns::ZoneId;
+use crate::env::Env;
 use crate::reconcile::{Due, GRACE, Look, Reading, Reconciler};
 use crate::report::{self, Class, Entry, Outcome, Round};
 use crate::source::Changes;
 use clocks::{Clocks, Cost};
+use credentials::Waking;
 use leaving::{Exits, Stay};
 use looks::{Attention, News};
 pub use reload::Reload;
 use said::Said;
+pub use systemd::Systemd;
 
 /// For how long one of the daemon's calls is attempted again. It comes back by itself, and what
 /// goes wrong in one zone must not keep it from looking after the others.
 pub const PATIENCE: Duration = Duration::from_secs(3);
-/// Credentials in place of refused ones are looked for so often.
-const OTHER_CREDENTIALS: Duration = Duration::from_secs(30);
 /// How long a change is followed before it is said that it isn't in sync.
 const FOLLOWED: Duration = Duration::from_secs(60 * 60);
 
@@ -52,30 +55,30 @@ pub struct Settings {
 pub async fn run(reconciler: Arc<Reconciler>, settings: Settings, stop: impl Future<Output = ()>) {
     let (_none, reloads) = mpsc::channel(1);
     let board = Arc::new(Board::new(Arc::new(SystemClock)));
-    run_reloading(reconciler, settings, board, reloads, stop).await;
+    run_reloading(reconciler, settings, board, Systemd::of(&Env::default()), reloads, stop).await;
 }
 
-/// Runs until `stop` resolves, reports to `board`, and goes on with each configuration that `reloads` brings.
+/// Runs until `stop` resolves, reports to `board` and to systemd, and goes on with each configuration that
+/// `reloads` brings.
 pub async fn run_reloading(
     reconciler: Arc<Reconciler>,
     settings: Settings,
     board: Arc<Board>,
+    systemd: Systemd,
     mut reloads: mpsc::Receiver<Reload>,
     stop: impl Future<Output = ()>,
 ) {
     let mut stop = std::pin::pin!(stop);
-    let mut daemon = Daemon::new(reconciler, settings, board);
-    tokio::select! {
-        biased;
-        () = &mut stop => return,
-        () = daemon.look_out() => {}
-    }
+    let mut daemon = Daemon::new(reconciler, settings, board, systemd);
+    daemon.look_out();
+    // Nothing in here is waited for but the next turn: what may hang is done beside it.
     loop {
-        let next = daemon.next();
+        daemon.systemd.follow(&daemon.board);
+        let (next, say) = (daemon.next(), daemon.systemd.next());
         tokio::select! {
             biased;
             () = &mut stop => break,
-            Some(reload) = reloads.recv() => daemon.reload = Some(reload),
+            Some(reload) = reloads.recv() => daemon.take_reload(reload),
             Some(_) = daemon.followed.join_next() => {}
             Some(finished) = daemon.rounds.join_next() => {
                 // A round that panicked has ended the process, and none is aborted before the stop.
@@ -88,23 +91,23 @@ pub async fn run_reloading(
                 daemon.start_rounds();
             }
             Some(_) = daemon.looks.join_next() => {}
-            exit = daemon.exits.next() => daemon.take_exit(exit),
+            Some(Ok(waking)) = daemon.credentials.join_next() => {
+                daemon.wake(waking);
+                daemon.start_rounds();
+            }
+            exit = daemon.exits.next() => {
+                daemon.take_exit(exit);
+                daemon.start_rounds();
+            }
             () = daemon.changes.next() => daemon.look_now(),
+            () = tokio::time::sleep_until(say.unwrap_or(next)), if say.is_some() => {}
             () = tokio::time::sleep_until(next) => {
                 daemon.look();
-                tokio::select! {
-                    biased;
-                    () = &mut stop => break,
-                    () = daemon.look_for_credentials() => {}
-                }
+                daemon.look_for_credentials();
                 daemon.start_rounds();
             }
         }
-        tokio::select! {
-            biased;
-            () = &mut stop => break,
-            () = daemon.reload() => {}
-        }
+        daemon.reload();
     }
     daemon.stop().await;
 }
@@ -113,6 +116,7 @@ struct Daemon {
     reconciler: Arc<Reconciler>,
     settings: Settings,
     board: Arc<Board>,
+    systemd: Systemd,
     /// When the sources are looked at next.
     next_look: Instant,
     watched: Vec<Watched>,
@@ -120,6 +124,8 @@ struct Daemon {
     reload: Option<Reload>,
     /// When credentials were last looked for in place of refused ones.
     looked_for_credentials: Instant,
+    /// That, under way.
+    credentials: JoinSet<Waking>,
     /// Tells when a look is worth while before its time.
     changes: Changes,
     /// Looks under way: what is slow to be read keeps nothing else waiting.
@@ -161,7 +167,7 @@ struct Finished {
 }
 
 impl Daemon {
-    fn new(reconciler: Arc<Reconciler>, settings: Settings, board: Arc<Board>) -> Self {
+    fn new(reconciler: Arc<Reconciler>, settings: Settings, board: Arc<Board>, systemd: Systemd) -> Self {
         board.begin(reconciler.rules(), settings.interval);
         let now = Instant::now();
         let watched = reconciler.rules().iter().map(|_| Watched::new(now)).collect();
@@ -172,10 +178,12 @@ impl Daemon {
             reconciler,
             settings,
             board,
+            systemd,
             next_look: now,
             watched,
             reload: None,
             looked_for_credentials: now,
+            credentials: JoinSet::new(),
             changes,
             looks,
             news,
@@ -187,33 +195,22 @@ impl Daemon {
 
     /// When there is something to do next.
     fn next(&self) -> Instant {
-        // While a configuration waits, no round is started.
-        if self.reload.is_some() {
+        if !self.may_start_rounds() {
             return self.next_look;
         }
         let due = self.watched.iter().filter_map(Watched::next).min();
         due.map_or(self.next_look, |due| due.min(self.next_look))
     }
 
-    /// Where refused ones are all that keeps records from being looked after, others don't have to wait
-    /// for a person's clock.
-    async fn look_for_credentials(&mut self) {
-        let now = Instant::now();
-        let waits = |watched: &Watched| watched.clocks.waits_for_person();
-        if now < self.looked_for_credentials + OTHER_CREDENTIALS || !self.watched.iter().any(waits) {
-            return;
-        }
-        self.looked_for_credentials = now;
-        if self.reconciler.client().has_other_credentials().await {
-            for watched in self.watched.iter_mut().filter(|watched| waits(watched)) {
-                watched.hurry(now);
-            }
-        }
+    /// None is started while a configuration waits for those under way, nor before it is known whether the
+    /// instance ends.
+    fn may_start_rounds(&self) -> bool {
+        self.reload.is_none() && self.exits.is_settled()
     }
 
     /// Starts a round for each zone with records that are due.
     fn start_rounds(&mut self) {
-        if self.reload.is_some() {
+        if !self.may_start_rounds() {
             return;
         }
         self.start_withdrawals();
@@ -286,6 +283,7 @@ impl Daemon {
     /// of them can be told.
     async fn stop(mut self) {
         self.board.stopping();
+        self.systemd.follow(&self.board);
         self.looks.abort_all();
         let answered = tokio::time::timeout(GRACE, self.reconciler.client().close()).await;
         if answered.is_err() {

@@ -26,6 +26,7 @@ fn start(house: &House, rules: &[Rule]) -> mpsc::Sender<Reload> {
         reconciler,
         RHYTHM,
         crate::house::board(),
+        daemon::Systemd::of(&house.env),
         asked,
         std::future::pending(),
     ));

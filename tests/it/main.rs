@@ -22,6 +22,7 @@ mod races;
 mod records;
 mod renewal;
 mod sources;
+mod systemd;
 mod watching;
 mod worlds;
 mod zones;

@@ -253,6 +253,7 @@ async fn what_a_look_sees_that_began_before_a_reload_is_not_taken_for_news_of_ot
         reconciler,
         rhythm,
         crate::house::board(),
+        daemon::Systemd::of(&house.env),
         reloaded,
         std::future::pending(),
     ));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pin53::board::{Board, Event};
-use pin53::daemon::{self, Reload, Settings};
+use pin53::daemon::{self, Reload, Settings, Systemd};
 use pin53::desired::{Leaving, Parting, Rule};
 use pin53::report::Outcome;
 use pin53::sandbox::{Fault, Instance};
@@ -30,7 +30,14 @@ fn start(house: &House, rules: &[Rule]) -> Running {
     let (reloads, asked) = mpsc::channel(1);
     let reconciler = Arc::new(house.reconciler(rules));
     let stopped = async { drop(stopped.await) };
-    let task = tokio::spawn(daemon::run_reloading(reconciler, RHYTHM, Arc::clone(&board), asked, stopped));
+    let task = tokio::spawn(daemon::run_reloading(
+        reconciler,
+        RHYTHM,
+        Arc::clone(&board),
+        Systemd::of(&house.env),
+        asked,
+        stopped,
+    ));
     Running { board, events, reloads, stop, task }
 }
 
