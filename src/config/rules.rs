@@ -117,10 +117,20 @@ fn rule(record: &Value, i: usize, layers: &Layers, faults: &mut Faults) -> Optio
             None
         }
     };
-    if let (Some(Pattern::Plain(name)), Some(_)) = (&draft.name, &draft.terms.owner)
-        && let Err(error) = marker::name(name, rtype)
-    {
-        fault(at(record, "owner"), "owner", format!("its marker would have no name: {error}"));
+    if let (Some(Pattern::Plain(name)), Some(_)) = (&draft.name, &draft.terms.owner) {
+        match (marker::name(name, rtype), &zone) {
+            (Err(error), _) => {
+                fault(at(record, "owner"), "owner", format!("its marker would have no name: {error}"));
+            }
+            (Ok(marker), ZoneChoice::Named(zone)) if zone == name => {
+                let text = format!(
+                    "expected no owner for the zone's own name: the marker would stand at {marker}, outside the zone \
+                     {zone}; leave owner out of this record"
+                );
+                fault(at(record, "owner"), "owner", text);
+            }
+            _ => {}
+        }
     }
     if !whole {
         return None;

@@ -328,6 +328,17 @@ fn a_member_of_a_routed_set_has_an_identifier_and_one_policy() {
 }
 
 #[test]
+fn an_owner_of_a_zones_own_name_has_no_place_for_its_marker() {
+    let at = |name: &str, more: &str| {
+        let text = format!("[[record]]\nname = '{name}'\ntype = 'A'\nowner = 'me'\nzone = '{more}'\n");
+        file(&text).map(|_| ()).map_err(|fault| fault.replace("/etc/pin53/pin53.toml: record[0].", ""))
+    };
+    insta::assert_snapshot!(at("example.com", "Example.com.").unwrap_err(), @"owner: expected no owner for the zone's own name: the marker would stand at a-example.com, outside the zone example.com; leave owner out of this record");
+    assert_eq!(at("example.com", "Z1PA6795UKMFR9"), Ok(()), "of which the name isn't known here");
+    assert_eq!(at("vpn.example.com", "example.com"), Ok(()));
+}
+
+#[test]
 fn records_that_cannot_stand_beside_each_other_are_faults() {
     let two = |a: &str, b: &str| {
         file(&format!("[[record]]\nname = 'a.example.com'\n{a}\n[[record]]\nname = 'a.example.com'\n{b}\n"))

@@ -129,6 +129,15 @@ pub fn diff(wish: &RecordSet, terms: &Terms, current: &Current) -> Plan {
         Ok(marker) => marker,
         Err(error) => return Plan::Refused(format!("its ownership marker has no name: {error}")),
     };
+    if let Some(marker) = &marker
+        && current.at(&wish.name).iter().any(|set| set.rtype == RecordType::Soa)
+    {
+        return Plan::Refused(format!(
+            "its ownership marker would stand at {}, outside the zone of which this is the own name (its apex): \
+             leave owner out of this record",
+            marker.name
+        ));
+    }
     let beside = if replaces { markers_of(&obstacles, marker.as_ref()) } else { BTreeSet::new() };
     let places: Vec<&Name> = marker.iter().map(|marker| &marker.name).chain(&beside).collect();
     unclear.extend(places.into_iter().filter(|name| !current.knows_all(name)));

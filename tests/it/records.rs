@@ -243,6 +243,22 @@ async fn what_makes_way_takes_its_marker_along_and_not_when_that_is_anothers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_zones_own_name_has_no_place_for_a_marker_and_that_is_said_before_anything_is_sent() {
+    let house = house();
+    let apex = of_type(RecordType::A, "example.com");
+    let rules = [owned(apex.clone(), "me"), owned(of_type(RecordType::A, VPN), "me")];
+    let round = house.once_with(&rules).await;
+    assert_eq!(outcomes(&round), [Outcome::Refused, Outcome::Changed]);
+    insta::assert_snapshot!(lines(&round).lines().next().unwrap(), @"refused example.com: its ownership marker would stand at a-example.com, outside the zone of which this is the own name (its apex): leave owner out of this record");
+    assert_eq!(house.changes(), 1, "the other one's");
+    assert_eq!(
+        outcomes(&house.once_with(&[apex]).await),
+        [Outcome::Changed],
+        "without a marker it is as any other"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_txt_record_of_somebody_s_is_no_place_for_a_marker() {
     let house = house();
     house.put(simple("cname-vpn.example.com", RecordType::Txt, 60, &["\"hello\""]));
@@ -345,14 +361,15 @@ async fn a_weighted_member_has_the_ttl_of_its_siblings() {
 #[tokio::test(start_paused = true)]
 async fn one_bad_record_stops_no_other_and_has_its_own_words() {
     let house = house();
-    // The apex of a zone below, which a CNAME can't have; what keeps it out isn't seen by the guard.
+    // The id is another zone's than the name's, which no guard sees.
+    let zone = ZoneChoice::Id(house.world.zone_of(&name("example.com")).unwrap());
     let mut rules: Vec<Rule> = (0..20).map(|n| cname(&format!("h{n}.example.com"))).collect();
-    rules[7] = owned(of_type(RecordType::A, "example.com"), "me");
+    rules[7] = Rule { zone, ..cname("h7.example.org") };
     let round = house.once_with(&rules).await;
     let refused: Vec<_> = round.entries.iter().filter(|entry| entry.outcome != Outcome::Changed).collect();
     assert_eq!(refused.len(), 1, "{round:?}");
     assert_eq!(refused[0].outcome, Outcome::Refused);
-    insta::assert_snapshot!(refused[0].reason.as_ref().unwrap(), @"Route 53 answered InvalidChangeBatch (400): RRSet with DNS name a-example.com. is not permitted in zone example.com.");
+    insta::assert_snapshot!(refused[0].reason.as_ref().unwrap(), @"Route 53 answered InvalidChangeBatch (400): RRSet with DNS name h7.example.org. is not permitted in zone example.com.");
     assert_eq!(house.changes(), 3, "together, the others, and the one");
 }
 
