@@ -16,11 +16,10 @@ use futures_util::future::join_all;
 
 use crate::audit::Auditor;
 use crate::aws::route53::{self, Age, Client, Kind, ZoneFinder};
-use crate::causes::with_causes;
 use crate::desired::{Rule, Wish};
 use crate::dns::{RecordKey, RecordSet, RecordType, ZoneId};
 use crate::pattern::Unrendered;
-use crate::report::{Class, Entry, Failure, Outcome, Round, Values};
+use crate::report::{self, Class, Entry, Failure, Outcome, Round, Values};
 use crate::source::Sources;
 use crate::state::State;
 
@@ -69,6 +68,8 @@ pub struct Reconciler {
     put_off: Mutex<HashMap<RecordKey, Vec<RecordSet>>>,
     /// How far each rule has come in the round that is under way, by its place.
     progress: Mutex<HashMap<usize, Stage>>,
+    /// It was said that a metadata service gives stale credentials.
+    stale: AtomicBool,
     /// Held by who reads and changes a zone.
     gates: Mutex<HashMap<ZoneId, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -146,6 +147,7 @@ impl Reconciler {
             confirmed: Mutex::default(),
             put_off: Mutex::default(),
             progress: Mutex::default(),
+            stale: AtomicBool::new(false),
             gates: Mutex::default(),
         }
     }
@@ -157,6 +159,7 @@ impl Reconciler {
         self.auditor.take_over(&before.auditor);
         self.state.take_over(&before.state);
         self.client.take_over(&before.client);
+        self.stale.store(before.stale.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     #[must_use]
@@ -229,6 +232,7 @@ impl Reconciler {
             retried = true;
         }
         self.compare(&served, &entries);
+        self.tell_stale();
         self.save();
         let mut progress = self.progress();
         for (place, entry) in &entries {
@@ -243,9 +247,21 @@ impl Reconciler {
         match self.state.save() {
             Ok(()) => self.unsaved.store(false, Ordering::Relaxed),
             Err(error) if !self.unsaved.swap(true, Ordering::Relaxed) => {
-                tracing::warn!("{}", with_causes(&error));
+                report::log_not_saved(&error);
             }
             Err(_) => {}
+        }
+    }
+
+    /// Tells, each time that it turns, that a metadata service gives credentials that it can't renew.
+    fn tell_stale(&self) {
+        let stale = self.client.stale_credentials();
+        if self.stale.swap(stale.is_some(), Ordering::Relaxed) == stale.is_some() {
+            return;
+        }
+        match stale {
+            Some(ended) => report::log_stale_credentials(ended),
+            None => report::log_fresh_credentials(),
         }
     }
 

@@ -3,8 +3,11 @@
 use std::fmt::Write as _;
 
 use super::{Class, Entry, Outcome, line};
+use crate::causes::with_causes;
+use crate::clock::Timestamp;
 use crate::dns::RecordKey;
 use crate::dns::ZoneId;
+use crate::state;
 
 /// Logs what was decided about a record: once, by whoever keeps track of what was said already.
 pub fn log_decision(entry: &Entry) {
@@ -52,6 +55,25 @@ pub fn log_notice(notice: &str) {
 /// Logs that records could not be withdrawn in the time that a stop has for it.
 pub fn log_not_withdrawn(records: usize) {
     tracing::error!(records, "stopped without knowing whether {records} records were withdrawn: out of time");
+}
+
+/// Logs that a metadata service gives credentials that it can't renew.
+pub fn log_stale_credentials(ended: Timestamp) {
+    tracing::warn!(
+        expires = %ended,
+        "the metadata service gives credentials that have ended or are about to: they are used on, and asked for \
+         again every few minutes"
+    );
+}
+
+/// Logs that it gives new ones.
+pub fn log_fresh_credentials() {
+    tracing::info!("the metadata service gives new credentials again");
+}
+
+/// Logs that what was learnt could not be written down. The next run learns it again.
+pub fn log_not_saved(error: &state::Error) {
+    tracing::warn!("{}", with_causes(error));
 }
 
 /// Logs that a zone's name servers are left alone.

@@ -15,8 +15,8 @@ use crate::transport;
 
 pub use json::json;
 pub use log::{
-    log_asking_api, log_asking_dns, log_decision, log_in_sync, log_not_in_sync, log_not_withdrawn,
-    log_notice, log_renamed,
+    log_asking_api, log_asking_dns, log_decision, log_fresh_credentials, log_in_sync, log_not_in_sync,
+    log_not_saved, log_not_withdrawn, log_notice, log_renamed, log_stale_credentials,
 };
 pub use text::line;
 

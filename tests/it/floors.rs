@@ -28,6 +28,9 @@ const FLOORS: &[&[&str]] = &[
 const SANDBOX_MAY_USE: &[&str] =
     &["causes", "clock", "dns", "listen", "secret", "sign", "template", "transport"];
 
+/// Who speaks to a person; all others say what happened to their callers.
+const MAY_LOG: &[&str] = &["cli", "daemon", "main", "report"];
+
 fn floor_of(module: &str) -> usize {
     let found = FLOORS.iter().position(|floor| floor.contains(&module));
     found.unwrap_or_else(|| panic!("src/{module} has no floor: give it one in this test and in src/lib.rs"))
@@ -88,6 +91,12 @@ fn every_module_imports_from_floors_below_its_own() {
                         file.display()
                     );
                 }
+            }
+        }
+        for file in sources(&path).iter().filter(|_| !MAY_LOG.contains(&module.as_str())) {
+            let text = fs::read_to_string(file).unwrap();
+            for level in ["error!(", "warn!(", "info!("] {
+                assert!(!text.contains(&format!("tracing::{level}")), "{} logs {level}", file.display());
             }
         }
         seen.insert(module);

@@ -1,7 +1,8 @@
 //! A reconciler of our own in a world of its own: no sockets, paused time.
 
-use std::sync::Arc;
+use std::io::Write;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +26,9 @@ use pin53::sandbox::{InProcess, Operation, Side, World};
 use pin53::source::{self, Source, Sources};
 use pin53::state::State;
 use pin53::transport::{BoxFuture, Datagrams, Error, Meter, Transport};
+use tracing::Level;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
 
 /// The world's time when a test begins.
 pub(crate) const START: &str = "2026-11-21T10:00:00Z";
@@ -256,6 +260,40 @@ impl Transport for Ipv6Alone {
             return Box::pin(std::future::ready(Err(Error::Connect { host, source: None })));
         }
         self.0.send(request)
+    }
+}
+
+/// What is logged.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Takes in every level down to this one.
+    pub(crate) fn subscriber(&self, level: Level) -> impl tracing::Subscriber + Send + Sync + use<> {
+        let writer = self.clone();
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
+        tracing_subscriber::registry().with(lines).with(LevelFilter::from_level(level))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The lines of a level.
+    pub(crate) fn of(&self, level: Level) -> Vec<String> {
+        let is_of = |line: &&str| line.split_whitespace().nth(1) == Some(level.as_str());
+        self.text().lines().filter(is_of).map(str::to_owned).collect()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -14,11 +14,13 @@ use pin53::clock::ServerClock;
 use pin53::dns::RecordType;
 use pin53::env::Env;
 use pin53::imds::{self, Imds};
-use pin53::reconcile::{Due, Reading};
+use pin53::reconcile::{Due, Reading, Wait};
 use pin53::report::{Class, Outcome};
 use pin53::sandbox::{Fault, InProcess, Operation};
 
-use crate::house::{House, house, lines, of_type, only, outcomes, seconds};
+use tracing::Level;
+
+use crate::house::{House, Log, house, lines, of_type, only, outcomes, seconds};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/dns";
 const MINUTE: u64 = 60;
@@ -154,6 +156,37 @@ async fn a_record_is_kept_with_credentials_that_a_metadata_service_can_not_renew
     pass(7 * HOUR).await;
     house.move_instance();
     assert_eq!(outcomes(&house.once().await), [Outcome::Changed]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_a_metadata_service_can_not_renew_are_told_of_once_and_so_is_their_renewal() {
+    let log = Log::default();
+    let _logging = tracing::subscriber::set_default(log.subscriber(Level::INFO));
+    let house = house();
+    let reconciler = house.reconciler(&[of_type(RecordType::A, "vpn.example.com")]);
+    reconciler.once(Wait::Off).await;
+    house.world.inject(Fault::StaleCredentials);
+    pass(7 * HOUR).await;
+    assert_eq!(log.of(Level::WARN), [""; 0]);
+    for _ in 0..10 {
+        reconciler.once(Wait::Off).await;
+        pass(12 * MINUTE).await;
+    }
+    let told = log.of(Level::WARN);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].contains("gives credentials that have ended or are about to"), "{told:?}");
+    house.world.clear_faults();
+    for _ in 0..10 {
+        reconciler.once(Wait::Off).await;
+        pass(12 * MINUTE).await;
+    }
+    let renewed = log.of(Level::INFO);
+    assert_eq!(
+        renewed.iter().filter(|line| line.contains("gives new credentials again")).count(),
+        1,
+        "{renewed:#?}"
+    );
+    assert_eq!(log.of(Level::WARN).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -28,7 +27,8 @@ use pin53::secret::{Credentials, ExposeSecret};
 use pin53::state::State;
 use pin53::transport::{self, BoxFuture, Transport};
 use serde::Deserialize;
-use tracing_subscriber::layer::SubscriberExt;
+
+use crate::house::Log;
 
 /// The time of every world.
 const NOW: &str = "2026-11-21T10:00:00Z";
@@ -159,21 +159,6 @@ impl Transport for Script {
     }
 }
 
-/// What is logged, at every level.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 fn copy(from: &Path, to: &Path, root: &str) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -241,11 +226,8 @@ fn faults_of(folder: &Path) -> (Vec<String>, String) {
     let script =
         Arc::new(Script { left: Mutex::new(world.traffic.clone().into()), faults: Mutex::default() });
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::registry()
-        .with(tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let found = tracing::subscriber::with_default(subscriber, || {
+    let found = tracing::subscriber::with_default(log.subscriber(tracing::Level::TRACE), || {
         runtime.block_on(async {
             // A program that is waited for runs in real time.
             if !has_process(folder) {
@@ -257,7 +239,7 @@ fn faults_of(folder: &Path) -> (Vec<String>, String) {
     let mut faults = std::mem::take(&mut *script.faults.lock().unwrap());
     let left = script.left.lock().unwrap();
     faults.extend(left.iter().map(|exchange| format!("not asked: {}", exchange.request)));
-    let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let logged = log.text();
     match (found, &world.expect) {
         (Ok(found), Expect::Credentials { key_id, secret, token }) => {
             let shown = (

@@ -105,8 +105,8 @@ struct Cache {
     /// Fetches that have failed, and what the last one ended with: for those who waited for it.
     failures: u64,
     last: Option<Error>,
-    /// It was said already that a metadata service gives ended credentials.
-    told: bool,
+    /// When those that a metadata service gives have ended or are about to.
+    stale: Option<Timestamp>,
 }
 
 struct Kept {
@@ -191,6 +191,13 @@ impl Chain {
         self.cache().kept.as_ref().is_some_and(|kept| kept.loaded.origin == Origin::InstanceRole)
     }
 
+    /// When the credentials at hand have ended or are about to, where a metadata service gave them all the same:
+    /// they are used on, and asked for again in some minutes.
+    #[must_use]
+    pub fn stale_since(&self) -> Option<Timestamp> {
+        self.cache().stale
+    }
+
     /// Drops credentials that the service has refused, unless they were replaced meanwhile.
     pub async fn refused(&self, credentials: &Credentials) {
         // Whoever is fetching may be about to replace them.
@@ -254,28 +261,21 @@ impl Chain {
 
     fn keep(&self, loaded: Loaded) {
         let now = self.parts.clock.now();
-        let mut cache = self.cache();
+        let mut stale = None;
         let renew_at = loaded.expires.and_then(|expires| {
             let ahead = expires.checked_sub(RENEW_AHEAD).ok();
             let Some(now) = now.filter(|now| ahead.is_none_or(|ahead| ahead <= *now)) else { return ahead };
             let left = expires.duration_since(now);
             let pause = if loaded.origin.is_metadata() {
-                if !std::mem::replace(&mut cache.told, true) {
-                    tracing::warn!(
-                        %expires,
-                        "the metadata service gives credentials that have ended or are about to: they are used on, \
-                         and asked for again in some minutes"
-                    );
-                }
+                stale = Some(expires);
                 EXTENSION.saturating_add(JITTER.mul_f64(fastrand::f64()))
             } else {
                 (left / 2).max(SignedDuration::from_secs(1))
             };
             now.checked_add(pause).ok()
         });
-        if renew_at == loaded.expires.and_then(|expires| expires.checked_sub(RENEW_AHEAD).ok()) {
-            cache.told = false;
-        }
+        let mut cache = self.cache();
+        cache.stale = stale;
         cache.kept = Some(Kept { loaded, renew_at });
     }
 }

@@ -234,6 +234,12 @@ impl Client {
         now.is_some() && refused.is_some() && now != refused
     }
 
+    /// When the credentials at hand have ended or are about to, which a metadata service can't renew.
+    #[must_use]
+    pub fn stale_credentials(&self) -> Option<Timestamp> {
+        self.credentials.stale_since()
+    }
+
     /// Until when the service asked to be left alone, in its last refusal that said so.
     #[must_use]
     pub fn quiet_until(&self) -> Option<Instant> {
