@@ -28,11 +28,12 @@ owner = "me"
 MARKER = '"heritage=external-dns,external-dns/owner={}"'
 
 
-def free_port():
+def free_port(host="127.0.0.1"):
     """A port that is free for both UDP and TCP."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind(("127.0.0.1", 0))
+        with socket.socket(family, socket.SOCK_DGRAM) as udp, socket.socket(family) as tcp:
+            udp.bind((host, 0))
             try:
                 tcp.bind(udp.getsockname())
             except OSError:
@@ -43,14 +44,15 @@ def free_port():
 class Nsd(Process):
     """NSD with one zone."""
 
-    def __init__(self, home, zone="example.com"):
+    def __init__(self, home, zone="example.com", host="127.0.0.1"):
         home.mkdir()
-        self.home, self.zone, self.port, self.serial = home, zone, free_port(), 0
-        self.address = f"127.0.0.1:{self.port}"
+        self.home, self.zone, self.port, self.serial = home, zone, free_port(host), 0
+        self.host = host
+        self.address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self.serve(HOST)
         (home / "nsd.conf").write_text(f"""
 server:
-    ip-address: 127.0.0.1@{self.port}
+    ip-address: {host}@{self.port}
     username: ""
     zonesdir: "{home}"
     zonelistfile: "{home}/zone.list"
@@ -87,7 +89,7 @@ zone:
         waited_for(lambda: str(self.serial) in self.answers(self.zone, "SOA").split())
 
     def answers(self, *question):
-        command = ["dig", "@127.0.0.1", "-p", str(self.port), "+short", "+tries=1", "+timeout=1", *question]
+        command = ["dig", f"@{self.host}", "-p", str(self.port), "+short", "+tries=1", "+timeout=1", *question]
         done = subprocess.run(command, capture_output=True, text=True)
         return done.stdout if done.returncode == 0 else ""
 
@@ -121,6 +123,14 @@ def test_while_the_name_server_answers_as_wanted_the_api_is_asked_nothing(sandbo
     time.sleep(5 * INTERVAL)
     assert sandbox.stats()["route53"] == before
     assert sandbox.stats()["dns"]["queries"] == 0, "nor the sandbox's own name server"
+
+
+def test_a_name_server_that_has_ipv6_alone_is_asked_over_it(sandbox, nsd, start_daemon):
+    over_ipv6 = nsd(host="::1")
+    start_daemon(audited_by(sandbox, f"127.0.0.1:{free_port()}", over_ipv6.address), *OPTIONS)
+    before = settled(sandbox)
+    time.sleep(5 * INTERVAL)
+    assert sandbox.stats()["route53"] == before
 
 
 def test_drift_that_the_name_server_shows_is_mended_through_the_api(sandbox, nsd, start_daemon):

@@ -12,8 +12,9 @@ use pin53::dns::{RecordSet, RecordType, Target};
 use pin53::sandbox::{Fault, InProcess, Operation, Side};
 use pin53::transport::{BoxFuture, Datagrams, Way};
 use tokio::task::JoinHandle;
+use tracing::Level;
 
-use crate::house::{HOST, House, MOVED, cname, name, of_type, seconds, simple};
+use crate::house::{HOST, House, Log, MOVED, cname, name, of_type, seconds, simple};
 
 const INTERVAL: Duration = Duration::from_secs(300);
 /// The jitter is a tenth either way.
@@ -260,4 +261,123 @@ async fn name_servers_without_addresses_here_cost_one_request_an_audit_and_no_mo
     let _daemon = settled(&house).await;
     tokio::time::sleep(seconds(3300)).await;
     assert!((10..=12).contains(&asked(&house)), "{}", asked(&house));
+}
+
+/// Name servers with addresses of both families, of which the machine can reach one or none.
+struct Families {
+    world: InProcess,
+    has_aaaa_only: bool,
+    reaches_ipv4: bool,
+    reaches_ipv6: bool,
+}
+
+impl Families {
+    fn both(world: InProcess) -> Self {
+        Self { world, has_aaaa_only: false, reaches_ipv4: true, reaches_ipv6: true }
+    }
+}
+
+impl Datagrams for Families {
+    fn exchange(&self, server: SocketAddr, message: Vec<u8>, way: Way) -> BoxFuture<'_, io::Result<Vec<u8>>> {
+        let reached = if server.is_ipv4() { self.reaches_ipv4 } else { self.reaches_ipv6 };
+        if !reached {
+            return Box::pin(std::future::ready(Err(io::ErrorKind::NetworkUnreachable.into())));
+        }
+        let ip = match server.ip() {
+            IpAddr::V6(v6) => v6.to_ipv4_mapped().unwrap().into(),
+            v4 @ IpAddr::V4(_) => v4,
+        };
+        self.world.exchange((ip, server.port()).into(), message, way)
+    }
+
+    fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
+        Box::pin(async move {
+            let found = self.world.addresses(host).await?;
+            let mapped = found.iter().filter_map(|ip| match ip {
+                IpAddr::V4(v4) => Some(IpAddr::V6(v4.to_ipv6_mapped())),
+                IpAddr::V6(_) => None,
+            });
+            let v4 = found.iter().copied().filter(|_| !self.has_aaaa_only);
+            Ok(mapped.chain(v4).collect())
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_of_one_family_audits_over_that_one() {
+    let machines: [fn(InProcess) -> Arc<dyn Datagrams>; 3] = [
+        |world| Arc::new(Families { reaches_ipv4: false, ..Families::both(world) }),
+        |world| Arc::new(Families { reaches_ipv6: false, ..Families::both(world) }),
+        |world| Arc::new(Families { reaches_ipv4: false, has_aaaa_only: true, ..Families::both(world) }),
+    ];
+    for datagrams in machines {
+        let house = House { datagrams, ..house() };
+        let _daemon = settled(&house).await;
+        tokio::time::sleep(seconds(6 * 3600)).await;
+        assert_eq!(asked(&house), 0);
+        assert!(house.world.dns_queries() > 0);
+    }
+}
+
+/// The lines that tell of a zone that is audited through the API.
+fn told(log: &Log) -> Vec<String> {
+    log.of(Level::WARN).into_iter().filter(|line| line.contains("is audited through the API")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_server_can_be_reached_the_api_is_asked_and_that_is_said_once() {
+    let machines: [fn(InProcess) -> Arc<dyn Datagrams>; 2] = [
+        |world| Arc::new(Families { reaches_ipv6: false, has_aaaa_only: true, ..Families::both(world) }),
+        |world| Arc::new(Families { reaches_ipv4: false, reaches_ipv6: false, ..Families::both(world) }),
+    ];
+    for datagrams in machines {
+        let log = Log::default();
+        let _logging = tracing::subscriber::set_default(log.subscriber(Level::INFO));
+        let house = House { datagrams, ..house() };
+        let _daemon = settled(&house).await;
+        tokio::time::sleep(seconds(6 * 3600)).await;
+        assert_eq!(told(&log).len(), 1, "{:#?}", told(&log));
+        assert_eq!((house.vpn().as_deref(), house.changes()), (Some(HOST), 0));
+        assert!(house.world.calls(Operation::ListResourceRecordSets) >= 60, "one an audit");
+    }
+}
+
+/// All servers answer from inside, with a name of their own: a split horizon.
+struct Inside(InProcess);
+
+impl Datagrams for Inside {
+    fn exchange(&self, server: SocketAddr, message: Vec<u8>, way: Way) -> BoxFuture<'_, io::Result<Vec<u8>>> {
+        Box::pin(async move {
+            let mut answer = self.0.exchange(server, message, way).await?;
+            if let Some(place) = answer.windows(4).rposition(|four| four == b"ec2-") {
+                answer[place] = b'x';
+            }
+            Ok(answer)
+        })
+    }
+
+    fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
+        self.0.addresses(host)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_split_horizon_the_api_is_asked_and_that_is_said_once() {
+    let log = Log::default();
+    let _logging = tracing::subscriber::set_default(log.subscriber(Level::INFO));
+    let house = House { datagrams: |datagrams| Arc::new(Inside(datagrams)), ..house() };
+    let _daemon = settled(&house).await;
+    tokio::time::sleep(seconds(20 * 60)).await;
+    let questions = house.world.dns_queries();
+    tokio::time::sleep(seconds(50 * 60)).await;
+    assert_eq!(house.world.dns_queries(), questions, "left alone");
+    tokio::time::sleep(seconds(5 * 3600)).await;
+    let told = told(&log);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].contains("they answer otherwise than the hosted zone"), "{told:?}");
+    assert_eq!((house.vpn().as_deref(), house.changes()), (Some(HOST), 0));
+    // What a person changes is still seen, through the API.
+    house.put(drift());
+    tokio::time::sleep(LONGEST).await;
+    assert_eq!(house.vpn().as_deref(), Some(HOST));
 }
