@@ -69,7 +69,7 @@ impl Endpoint {
         let partition = Partition::of(region);
         let signing_region = match service {
             Service::Route53 => partition.route53.signing_region,
-            Service::Sts | Service::Sso => region,
+            Service::Sts | Service::Sso | Service::SsoOidc => region,
         };
         let signing_region = signing_region.to_owned();
         let fips = shared.fips();
@@ -101,6 +101,7 @@ impl Endpoint {
         let host = match service {
             Service::Sts => partition.regional("sts", region, fips, dual_stack),
             Service::Sso => partition.regional("portal.sso", region, fips, dual_stack),
+            Service::SsoOidc => partition.regional("oidc", region, fips, dual_stack),
             Service::Route53 => {
                 let route53 = &partition.route53;
                 let (host, wish) = match (fips, dual_stack) {
@@ -193,7 +194,11 @@ mod tests {
             let service = match case.service.as_deref() {
                 None => Service::Route53,
                 Some("sts") => Service::Sts,
-                Some(_) => Service::Sso,
+                Some("sso") => Service::Sso,
+                Some(other) => {
+                    assert_eq!(other, "sso-oidc");
+                    Service::SsoOidc
+                }
             };
             let found = endpoint_of(
                 service,

@@ -13,6 +13,7 @@ pub enum Service {
     Route53,
     Sts,
     Sso,
+    SsoOidc,
 }
 
 impl Service {
@@ -21,6 +22,7 @@ impl Service {
             Self::Route53 => "AWS_ENDPOINT_URL_ROUTE_53",
             Self::Sts => "AWS_ENDPOINT_URL_STS",
             Self::Sso => "AWS_ENDPOINT_URL_SSO",
+            Self::SsoOidc => "AWS_ENDPOINT_URL_SSO_OIDC",
         }
     }
 
@@ -30,6 +32,7 @@ impl Service {
             Self::Route53 => "route_53",
             Self::Sts => "sts",
             Self::Sso => "sso",
+            Self::SsoOidc => "sso_oidc",
         }
     }
 }

@@ -60,6 +60,7 @@ class Neighbours:
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.url,
             "AWS_ENDPOINT_URL_STS": self.url,
             "AWS_ENDPOINT_URL_SSO": self.url,
+            "AWS_ENDPOINT_URL_SSO_OIDC": self.url,
             "AWS_REGION": "eu-west-1",
             "AWS_DEFAULT_REGION": "eu-west-1",
         }
@@ -71,6 +72,8 @@ class Neighbours:
             status, kind, text = self.metadata(request, path.path)
         elif self.statuses:
             status, kind, text = self.statuses.pop(0), "text/plain", ""
+        elif path.path == "/token":
+            status, kind, text = self.sso_token(json.loads(body))
         elif request.command == "POST":
             status, kind, text = self.sts(request, dict(urllib.parse.parse_qsl(body)))
         elif path.path == "/federation/credentials":
@@ -126,6 +129,13 @@ class Neighbours:
             f"</{action}Response>"
         )
         return 200, "text/xml", text
+
+    def sso_token(self, asked):
+        if asked["refreshToken"] == "sentinel-ended":
+            return 400, "application/json", json.dumps({"error": "invalid_grant"})
+        token = keys_for("sso token", sorted(asked.items()))["token"]
+        renewed = {"accessToken": token, "expiresIn": 28800, "tokenType": "Bearer", "refreshToken": "sentinel-next"}
+        return 200, "application/json", json.dumps(renewed)
 
     def sso(self, request, query):
         keys = keys_for("sso", sorted(query.items()), request.headers["x-amz-sso_bearer_token"])

@@ -42,6 +42,13 @@ def sso_token(key, end="2030-01-01T00:00:00Z"):
     return {f".aws/sso/cache/{name}.json": json.dumps({"accessToken": f"sentinel-{key}", "expiresAt": end})}
 
 
+def renewable(end="2020-01-01T00:00:00Z", registered="2030-01-01T00:00:00Z", refresh="sentinel-refresh"):
+    [(name, text)] = sso_token("corp", end).items()
+    more = {"clientId": "client-1", "clientSecret": "sentinel-client", "registrationExpiresAt": registered}
+    more |= {"startUrl": START, "region": "eu-west-1", "refreshToken": refresh}
+    return {name: json.dumps(json.loads(text) | more)}
+
+
 def program(text, status=0):
     return f"#!/bin/sh\ncat <<'END'\n{text}\nEND\nexit {status}\n"
 
@@ -220,6 +227,13 @@ SAME = {
         files=sso_token("corp"),
     ),
     "sso that has ended": dict(env=A, config=SSO_LEGACY, files=sso_token(START, "2020-01-01T00:00:00Z"), fails=True),
+    "sso to be renewed": dict(env=A, config=SSO_SESSION, files=renewable()),
+    "sso with an ended registration": dict(
+        env=A, config=SSO_SESSION, files=renewable(registered="2020-01-01T00:00:00Z"), fails=True
+    ),
+    "sso with a refused renewal": dict(
+        env=A, config=SSO_SESSION, files=renewable(refresh="sentinel-ended"), fails=True
+    ),
     "sso without a token": dict(env=A, config=SSO_LEGACY, fails=True),
     "sso half set up": dict(env=A, config="[profile a]\nsso_role_name = x\n", fails=True),
     "sso with an unknown session": dict(env=A, config=f"[profile a]\nsso_session = no\n{SSO_ROLE}", fails=True),
@@ -407,6 +421,19 @@ def test_the_same_credentials_come_of_the_same_set_up(name, pin53_binary, settin
     found, said = pin53_signs(pin53_binary, environment)
     assert (wanted == FAILS) == given.get("fails", False), wanted
     assert found == wanted, said
+
+
+def test_a_token_that_pin53_has_renewed_is_one_for_botocore(pin53_binary, setting, monkeypatch):
+    environment = setting(dict(env=A, config=SSO_SESSION, files=renewable()))
+    found, said = pin53_signs(pin53_binary, environment)
+    assert found != FAILS, said
+    assert botocore_signs(environment, monkeypatch) == found
+    [(name, _)] = renewable().items()
+    path = os.path.join(environment["HOME"], name)
+    with open(path) as file:
+        cached = json.load(file)
+    assert cached["refreshToken"] == "sentinel-next" and cached["clientId"] == "client-1"
+    assert os.stat(path).st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("name", DIFFERENT)

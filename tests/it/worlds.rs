@@ -3,7 +3,7 @@
 //!
 //! | in a world | is |
 //! |---|---|
-//! | `world.json` | `says`: the rule it holds; `env`; `config`: pin53's own `[aws]`; `traffic`; `expect` |
+//! | `world.json` | `says`: the rule it holds; `env`; `config`: pin53's own `[aws]`; `traffic`; `leaves`; `expect` |
 //! | `home/…` | files of the home directory; `{root}` in any text is where the world's copy stands |
 //!
 //! Every secret in a world has `sentinel` in it. Traffic is an exchange after the other, in that order, each
@@ -44,6 +44,9 @@ struct World {
     config: Config,
     #[serde(default)]
     traffic: Vec<Exchange>,
+    /// Files of JSON in the home directory, as they are to be in the end.
+    #[serde(default)]
+    leaves: BTreeMap<String, serde_json::Value>,
     expect: Expect,
 }
 
@@ -73,6 +76,9 @@ struct Exchange {
     /// Fields of the form in its body, all of them.
     #[serde(default)]
     form: BTreeMap<String, String>,
+    /// The JSON in its body.
+    #[serde(default)]
+    json: serde_json::Value,
     #[serde(default)]
     status: Option<u16>,
     #[serde(default)]
@@ -129,6 +135,12 @@ impl Script {
                 text.split('&').map(|pair| pair.split_once('=').unwrap()).map(decoded).collect();
             if found != exchange.form {
                 faults.push(format!("{shown}: wanted {:?}, found {found:?}", exchange.form));
+            }
+        }
+        if !exchange.json.is_null() {
+            let found: serde_json::Value = serde_json::from_slice(request.body()).unwrap();
+            if found != exchange.json {
+                faults.push(format!("{shown}: wanted {}, found {found}", exchange.json));
             }
         }
         self.faults.lock().unwrap().extend(faults);
@@ -237,6 +249,12 @@ fn faults_of(folder: &Path) -> (Vec<String>, String) {
         })
     });
     let mut faults = std::mem::take(&mut *script.faults.lock().unwrap());
+    for (path, wanted) in &world.leaves {
+        let found: serde_json::Value = serde_json::from_slice(&fs::read(home.join(path)).unwrap()).unwrap();
+        if found != *wanted {
+            faults.push(format!("{path}: wanted {wanted}, found {found}"));
+        }
+    }
     let left = script.left.lock().unwrap();
     faults.extend(left.iter().map(|exchange| format!("not asked: {}", exchange.request)));
     let logged = log.text();

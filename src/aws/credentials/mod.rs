@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `environment` | `AWS_ACCESS_KEY_ID` and what goes with it |
 //! | `plan` | the profile files, for where credentials come from and which roles are assumed |
-//! | `web_identity`, `sso`, `process` | what a profile, or variables, lead to |
+//! | `web_identity`, `sso`, `sso_token`, `process` | what a profile, or variables, lead to |
 //! | `container` | ECS, Fargate, EKS Pod Identity |
 //! | `instance_role` | the metadata service |
 //! | `resolve` | all of them, in their order |
@@ -21,6 +21,7 @@ mod plan;
 mod process;
 mod resolve;
 mod sso;
+mod sso_token;
 mod web_identity;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -58,6 +58,8 @@ pub(super) struct Sso {
     pub region: String,
     /// What the cached token is filed under: the session's name, or the start URL.
     pub filed_under: String,
+    /// An `sso-session` is named, whose tokens can be renewed.
+    pub has_session: bool,
     /// What `aws sso login` is to be told.
     pub login: String,
     pub account_id: String,
@@ -286,6 +288,7 @@ impl<'a> Walk<'a> {
             by: self.shared.profiles().place_of(name),
             region: get("sso_region")?,
             filed_under: session.map_or(start_url, |(session, _)| session.to_owned()),
+            has_session: session.is_some(),
             login: match session {
                 Some((session, _)) => format!("aws sso login --sso-session {session}"),
                 None => format!("aws sso login --profile {name}"),

@@ -1,36 +1,25 @@
-//! Credentials of IAM Identity Center, for the token that `aws sso login` has left.
-//!
-//! Only AWS's own tool can renew that token, in a browser: an ended one stops, and says so.
+//! Credentials of IAM Identity Center, for the token that `aws sso login` has left (`sso_token`).
 //!
 //! Spec: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html>
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
 use serde::Deserialize;
-use sha1::{Digest, Sha1};
 
 use super::plan::Sso;
 use super::resolve::Asking;
+use super::sso_token::token;
 use super::{Error, Loaded, Origin, Part, pair};
-use crate::aws::profile::home;
 use crate::aws::shared::Service;
 use crate::aws::sts::query_text;
 use crate::clock::{Authority, Timestamp};
-use crate::secret::{ExposeSecret, SecretString};
+use crate::secret::ExposeSecret;
 
 const TOKEN: HeaderName = HeaderName::from_static("x-amz-sso_bearer_token");
 const ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Cached {
-    access_token: String,
-    expires_at: String,
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -49,7 +38,7 @@ struct RoleCredentials {
 }
 
 pub(super) async fn load(sso: &Sso, asking: &Asking<'_>) -> Result<Loaded, Error> {
-    let token = token(sso, asking)?;
+    let token = token(sso, asking).await?;
     let endpoint = asking.endpoint(Service::Sso, Some(&sso.region)).await?;
     let uri = format!(
         "{}/federation/credentials?role_name={}&account_id={}",
@@ -84,44 +73,6 @@ pub(super) async fn load(sso: &Sso, asking: &Asking<'_>) -> Result<Loaded, Error
     }
 }
 
-/// The token that `aws sso login` has left, while it holds.
-fn token(sso: &Sso, asking: &Asking<'_>) -> Result<SecretString, Error> {
-    let mut name = String::with_capacity(40);
-    for byte in Sha1::digest(&sso.filed_under) {
-        let _ = write!(name, "{byte:02x}");
-    }
-    let Some(home) = home(asking.shared.env()) else {
-        return Err(Error::broken(&sso.by, "expected HOME to be set, to find the token of `aws sso login`"));
-    };
-    let path = home.join(".aws/sso/cache").join(format!("{name}.json"));
-    let mend = format!("run `{}`", sso.login);
-    let text = std::fs::read(&path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            Error::refused(&sso.by, format!("there is no SSO token at {}: {mend}", path.display()))
-        }
-        _ => Error::broken(&sso.by, format!("could not read {}: {error}", path.display())),
-    })?;
-    // The text holds a secret: serde's own message, which may quote it, stays out of the error.
-    let unreadable = || {
-        let fault = format!("expected accessToken and expiresAt in {}: {mend}", path.display());
-        Error::broken(&sso.by, fault)
-    };
-    let cached: Cached = serde_json::from_slice(&text).map_err(|_| unreadable())?;
-    let expires = time(&cached.expires_at).ok_or_else(unreadable)?;
-    let now = asking.clock.now().unwrap_or_else(|| asking.machine.now());
-    if expires <= now {
-        let fault = format!("the SSO token in {} ended at {expires}: {mend}", path.display());
-        return Err(Error::refused(&sso.by, fault));
-    }
-    Ok(SecretString::from(cached.access_token))
-}
-
-/// A time as the token's writers write it: the older of them end it in `UTC`.
-fn time(text: &str) -> Option<Timestamp> {
-    let text = text.trim();
-    text.strip_suffix("UTC").map_or_else(|| text.parse(), |time| format!("{time}Z").parse()).ok()
-}
-
 fn understand(sso: &Sso, what: &str, answer: &Response<Bytes>) -> Result<Loaded, Error> {
     let status = answer.status();
     match status.as_u16() {
@@ -134,7 +85,7 @@ fn understand(sso: &Sso, what: &str, answer: &Response<Bytes>) -> Result<Loaded,
         429 | 500.. => return Err(Error::unanswered(what, Unanswered(status.as_u16()))),
         status => return Err(Error::refused(what, Unanswered(status).to_string())),
     }
-    let unreadable = || Error::unanswered(what, NotCredentials);
+    let unreadable = || Error::unanswered(what, NotUnderstood { expected: "roleCredentials" });
     let parsed: Answer = serde_json::from_slice(answer.body()).map_err(|_| unreadable())?;
     let role = parsed.role_credentials;
     let token = role.session_token.as_deref();
@@ -152,21 +103,10 @@ fn understand(sso: &Sso, what: &str, answer: &Response<Bytes>) -> Result<Loaded,
 
 #[derive(Debug, thiserror::Error)]
 #[error("IAM Identity Center answered with status {0}")]
-struct Unanswered(u16);
+pub(super) struct Unanswered(pub(super) u16);
 
 #[derive(Debug, thiserror::Error)]
-#[error("the answer of IAM Identity Center can't be read: expected JSON with roleCredentials")]
-struct NotCredentials;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_ways_of_writing_the_end_of_a_token_are_read() {
-        for text in ["2026-11-21T16:00:00Z", "2026-11-21T16:00:00UTC"] {
-            assert_eq!(time(text).unwrap().to_string(), "2026-11-21T16:00:00Z");
-        }
-        assert_eq!(time("soon"), None);
-    }
+#[error("the answer of IAM Identity Center can't be read: expected JSON with {expected}")]
+pub(super) struct NotUnderstood {
+    pub(super) expected: &'static str,
 }
