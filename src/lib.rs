@@ -32,6 +32,7 @@
 //! config       layers of raw settings in, checked settings out
 //! daemon       when: start, watch, interval, stop
 //! reconcile    one round of the stages below
+//! status       what happened, told
 //! board        what happens, for whoever tells of it
 //! report
 //! apply
@@ -75,6 +76,7 @@ pub mod secret;
 pub mod sign;
 pub mod source;
 pub mod state;
+pub mod status;
 pub mod template;
 pub mod toolbox;
 pub mod transport;

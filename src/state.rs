@@ -1,6 +1,7 @@
 //! What pin53 remembers from run to run: a small JSON file that saves requests and nothing else.
 //!
-//! Every entry is a hint that the service confirms or refutes when it is used. Without the file,
+//! How files of the state directory are read and written is here too; what `board` keeps in one of its own
+//! isn't. Every entry is a hint that the service confirms or refutes when it is used. Without the file,
 //! or with a broken one, everything works and is learnt again.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +10,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::dns::ZoneId;
@@ -91,14 +93,9 @@ impl State {
     /// an empty memory to go on with.
     #[must_use]
     pub fn load(directory: &Path) -> (Self, Option<Error>) {
-        let path = directory.join(FILE);
-        let (facts, error) = match fs::read(&path) {
-            Ok(bytes) => match serde_json::from_slice(&bytes) {
-                Ok(facts) => (facts, None),
-                Err(source) => (Facts::default(), Some(Error::Format { path, source })),
-            },
-            Err(source) if source.kind() == io::ErrorKind::NotFound => (Facts::default(), None),
-            Err(source) => (Facts::default(), Some(Error::Read { path, source })),
+        let (facts, error) = match read(&directory.join(FILE)) {
+            Ok(facts) => (facts.unwrap_or_default(), None),
+            Err(error) => (Facts::default(), Some(error)),
         };
         let inner = Mutex::new(Inner { facts, ..Inner::default() });
         (Self { directory: Some(directory.to_owned()), inner }, error)
@@ -110,19 +107,14 @@ impl State {
     /// When the directory or the file can't be written. It is tried again the next time.
     pub fn save(&self) -> Result<(), Error> {
         let Some(directory) = &self.directory else { return Ok(()) };
-        let path = directory.join(FILE);
-        let text = {
+        let facts = {
             let mut inner = self.lock();
             if !std::mem::take(&mut inner.changed) {
                 return Ok(());
             }
-            serde_json::to_vec_pretty(&inner.facts).map_err(io::Error::from)
+            inner.facts.clone()
         };
-        let written = text.and_then(|text| replace(directory, &path, &text));
-        written.map_err(|source| {
-            self.lock().changed = true;
-            Error::Write { path, source }
-        })
+        write(&directory.join(FILE), &facts, Durability::Lasting).inspect_err(|_| self.lock().changed = true)
     }
 
     /// Takes over the facts of another memory. Its zones count as those of an earlier process: they may
@@ -227,12 +219,47 @@ fn replace_if_other<T: PartialEq>(place: &mut T, value: T) -> bool {
     other
 }
 
-fn replace(directory: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
-    let unfinished = directory.join(format!("{FILE}.{}", std::process::id()));
+/// What a file of ours holds; `None` where there is none.
+///
+/// # Errors
+/// When it can't be read, or holds something else.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
+    };
+    serde_json::from_slice(&bytes).map_err(|source| Error::Format { path: path.to_owned(), source })
+}
+
+/// Whether what is written has to outlast a loss of power from then on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    Lasting,
+    /// Without it there is what was there before, or nothing that can be read.
+    Passing,
+}
+
+/// Renames a finished file to `path`, whose directory is made where it is missing.
+///
+/// # Errors
+/// When that isn't possible.
+pub fn write(path: &Path, what: &impl Serialize, durability: Durability) -> Result<(), Error> {
+    let text = serde_json::to_vec_pretty(what).map_err(io::Error::from);
+    text.and_then(|text| replace(path, &text, durability))
+        .map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+fn replace(path: &Path, text: &[u8], durability: Durability) -> io::Result<()> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(format!(".{}", std::process::id()));
+    let unfinished = PathBuf::from(unfinished);
     let written = fs::File::create(&unfinished).and_then(|mut file| {
         file.write_all(text)?;
-        file.sync_all()
+        if durability == Durability::Lasting { file.sync_all() } else { Ok(()) }
     });
     written.and_then(|()| fs::rename(&unfinished, path)).inspect_err(|_| {
         // Best effort: the error that counts is the one on its way.

@@ -63,6 +63,16 @@ impl Decision {
         self.is_fine() && self.trouble_since.is_some()
     }
 
+    /// Whether the record was changed, be it that it isn't known yet to be on all name servers.
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        match self.entry.outcome {
+            Outcome::Changed => true,
+            Outcome::Unconfirmed => self.entry.change_id.is_some(),
+            _ => false,
+        }
+    }
+
     /// Whether it was known what should be and what is, whatever came of that.
     #[must_use]
     pub fn is_firm(&self) -> bool {

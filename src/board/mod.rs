@@ -7,17 +7,26 @@
 mod event;
 mod snapshot;
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::clock::{Clock, Timestamp};
 use crate::desired::Rule;
-use crate::report::Entry;
+use crate::report::{Entry, Round};
+use crate::state;
+use crate::state::Durability::{Lasting, Passing};
 
 pub use event::{Decision, Event};
 pub use snapshot::{Change, Phase, Record, Snapshot};
+
+/// The document's name in the state directory.
+pub const FILE: &str = "status.json";
+/// What is kept is written anew after an interval in which nothing happened, but no more often than this.
+const REFRESH: Duration = Duration::from_secs(10);
 
 /// Where what happens is reported. Shared; reporting and reading never wait for anybody.
 pub struct Board {
@@ -28,13 +37,25 @@ pub struct Board {
 
 struct Inner {
     phase: Phase,
+    /// Something has come of a record in this process.
+    heard: bool,
     ready: bool,
     interval: Duration,
-    /// When something was last reported.
+    /// When whoever reports was last seen alive.
     updated: Option<Timestamp>,
     /// By the places of the rules: what each is known by, and its record once something came of it.
     records: Vec<(String, Option<Record>)>,
     history: Vec<Change>,
+    keeping: Keeping,
+}
+
+/// What is written to the state directory, and when.
+#[derive(Default)]
+struct Keeping {
+    directory: Option<PathBuf>,
+    /// Something has happened since it was last written.
+    news: bool,
+    written: Option<Instant>,
 }
 
 impl Board {
@@ -42,14 +63,66 @@ impl Board {
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let inner = Inner {
-            phase: Phase::Running,
+            phase: Phase::Starting,
+            heard: false,
             ready: false,
             interval: Duration::ZERO,
             updated: None,
             records: Vec::new(),
             history: Vec::new(),
+            keeping: Keeping::default(),
         };
         Self { clock, inner: Mutex::new(inner), subscribers: Mutex::default() }
+    }
+
+    /// A board that goes on from what was kept in `directory`, and is kept there. A file that can't be used
+    /// is an error to tell about beside an empty board to go on with.
+    #[must_use]
+    pub fn kept_in(clock: Arc<dyn Clock>, directory: &Path) -> (Self, Option<state::Error>) {
+        let board = Self::new(clock);
+        let (kept, error) = match state::read::<Snapshot>(&directory.join(FILE)) {
+            Ok(kept) => (kept.unwrap_or_default(), None),
+            Err(error) => (Snapshot::default(), Some(error)),
+        };
+        {
+            let mut inner = board.lock();
+            inner.records =
+                kept.records.into_iter().map(|record| (record.rule.clone(), Some(record))).collect();
+            inner.history = kept.history;
+            inner.keeping.directory = Some(directory.to_owned());
+        }
+        (board, error)
+    }
+
+    /// From now on it is kept there.
+    pub fn keep_in(&self, directory: Option<&Path>) {
+        let keeping = &mut self.lock().keeping;
+        if keeping.directory.as_deref() != directory {
+            keeping.directory = directory.map(Path::to_owned);
+            keeping.news = true;
+        }
+    }
+
+    /// Notes that whoever reports is alive, and writes what is kept: where something has happened, or else
+    /// when an interval is over, so that old news can be told from a dead daemon.
+    ///
+    /// # Errors
+    /// When it can't be written. It is tried again when it is due again.
+    pub fn beat(&self) -> Result<(), state::Error> {
+        let now = self.now();
+        let mut inner = self.lock();
+        inner.updated = Some(now);
+        let rest = inner.interval.max(REFRESH);
+        let keeping = &mut inner.keeping;
+        let is_due = keeping.written.is_none_or(|written| written.elapsed() >= rest);
+        let Some(directory) = keeping.directory.clone().filter(|_| keeping.news || is_due) else {
+            return Ok(());
+        };
+        let durability = if std::mem::take(&mut keeping.news) { Lasting } else { Passing };
+        keeping.written = Some(Instant::now());
+        let snapshot = inner.snapshot();
+        drop(inner);
+        state::write(&directory.join(FILE), &snapshot, durability)
     }
 
     /// From now on it is these rules whose outcomes are reported, by their places, each at least once in
@@ -74,15 +147,20 @@ impl Board {
     pub fn decided(&self, place: usize, entry: &Entry, looked: bool) {
         let at = self.now();
         let mut inner = self.lock();
-        let Some((_, known)) = inner.records.get_mut(place) else { return };
+        let Some((key, known)) = inner.records.get_mut(place) else { return };
         let before = known.take();
         let decision = Decision::new(entry.clone(), at, before.as_ref());
-        *known = Some(Record::after(before, &decision, looked));
+        *known = Some(Record::after(key, before, &decision, looked));
         inner.updated = Some(at);
+        inner.keeping.news |= decision.is_news || decision.is_change();
         if let Some(change) = Change::of(&decision) {
             snapshot::remember(&mut inner.history, change);
         }
+        if !std::mem::replace(&mut inner.heard, true) && inner.phase == Phase::Starting {
+            inner.phase = Phase::Running;
+        }
         let first = decision.is_firm() && !std::mem::replace(&mut inner.ready, true);
+        inner.keeping.news |= first;
         drop(inner);
         self.tell(Event::Decided(Box::new(decision)));
         if first {
@@ -90,17 +168,30 @@ impl Board {
         }
     }
 
-    /// All name servers answer with a change.
-    pub fn in_sync(&self, change: &str) {
+    /// Takes in a whole round about every rule.
+    pub fn took_round(&self, round: &Round) {
+        for (place, entry) in round.entries.iter().enumerate() {
+            self.decided(place, entry, true);
+        }
+        for (change, took) in &round.in_sync {
+            self.in_sync(change, Some(*took));
+        }
+    }
+
+    /// All name servers answer with a change, which took so long; where that isn't said, as long as has passed
+    /// since it was reported.
+    pub fn in_sync(&self, change: &str, took: Option<Duration>) {
         let at = self.now();
         let mut inner = self.lock();
-        let mut after = Duration::ZERO;
+        let mut after = took;
         for made in inner.history.iter_mut().filter(|made| made.change_id.as_deref() == Some(change)) {
-            after = at.duration_since(made.when).try_into().unwrap_or_default();
-            made.in_sync_after = Some(after.as_secs_f64());
+            let passed = after.unwrap_or(at.duration_since(made.when).try_into().unwrap_or_default());
+            made.in_sync_after = Some(passed.as_secs_f64());
+            after = Some(passed);
         }
+        inner.keeping.news |= after.is_some();
         drop(inner);
-        self.tell(Event::InSync { change: change.to_owned(), after });
+        self.tell(Event::InSync { change: change.to_owned(), after: after.unwrap_or_default() });
     }
 
     /// It isn't known whether they do, and isn't looked at any longer.
@@ -116,7 +207,9 @@ impl Board {
 
     /// It was read, and is gone on with or was refused.
     pub fn reloaded(&self, taken: bool) {
-        self.lock().phase = Phase::Running;
+        let mut inner = self.lock();
+        inner.phase = if inner.heard { Phase::Running } else { Phase::Starting };
+        drop(inner);
         self.tell(Event::Reloaded { taken });
     }
 
@@ -129,16 +222,7 @@ impl Board {
     /// All there is to see now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let inner = self.lock();
-        Snapshot {
-            records: inner.records.iter().filter_map(|(_, record)| record.clone()).collect(),
-            ready: inner.ready,
-            updated: inner.updated,
-            interval: inner.interval.as_secs_f64(),
-            history: inner.history.clone(),
-            rules: inner.records.len(),
-            phase: inner.phase,
-        }
+        self.lock().snapshot()
     }
 
     /// Events from now on. Those for which there is no room among `most` that wait are lost.
@@ -173,6 +257,20 @@ impl Board {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            records: self.records.iter().filter_map(|(_, record)| record.clone()).collect(),
+            ready: self.ready,
+            updated: self.updated,
+            interval: self.interval.as_secs_f64(),
+            history: self.history.clone(),
+            rules: self.records.len(),
+            phase: self.phase,
+        }
     }
 }
 

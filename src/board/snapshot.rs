@@ -17,14 +17,13 @@ pub struct Snapshot {
     pub records: Vec<Record>,
     /// A first decision was made.
     pub ready: bool,
-    /// When something was last reported.
+    /// When whoever reports was last alive.
     pub updated: Option<Timestamp>,
     /// From one audit to the next, in seconds.
     pub interval: f64,
     /// The oldest first.
     pub history: Vec<Change>,
     /// How many records there are to be.
-    #[serde(skip)]
     pub rules: usize,
     #[serde(skip)]
     pub phase: Phase,
@@ -33,6 +32,8 @@ pub struct Snapshot {
 /// What the daemon is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Phase {
+    /// Nothing has come of any record yet.
+    Starting,
     #[default]
     Running,
     Reloading,
@@ -44,6 +45,8 @@ pub enum Phase {
 pub struct Record {
     #[serde(flatten)]
     pub entry: Entry,
+    /// What its rule is known by.
+    pub rule: String,
     /// When that came of it.
     pub decided: Timestamp,
     /// Since when it has been in trouble, if it is.
@@ -69,7 +72,7 @@ pub struct Change {
 }
 
 impl Record {
-    pub(super) fn after(before: Option<Self>, decision: &Decision, looked: bool) -> Self {
+    pub(super) fn after(rule: &str, before: Option<Self>, decision: &Decision, looked: bool) -> Self {
         let (mut last_change, mut last_confirmed) =
             before.map_or((None, None), |before| (before.last_change, before.last_confirmed));
         let Decision { entry, at, trouble_since, .. } = decision.clone();
@@ -81,18 +84,18 @@ impl Record {
         if is_as_wanted {
             last_confirmed = Some(at);
         }
-        if entry.outcome == Outcome::Changed {
+        if decision.is_change() {
             last_change = Some(at);
         }
         let trouble_since = trouble_since.filter(|_| entry.class != Class::Fine);
-        Self { entry, decided: at, trouble_since, last_change, last_confirmed }
+        Self { entry, rule: rule.to_owned(), decided: at, trouble_since, last_change, last_confirmed }
     }
 }
 
 impl Change {
     pub(super) fn of(decision: &Decision) -> Option<Self> {
         let entry = decision.entry.clone();
-        (entry.outcome == Outcome::Changed).then_some(Self {
+        decision.is_change().then_some(Self {
             when: decision.at,
             name: entry.name,
             rtype: entry.rtype,
@@ -123,12 +126,13 @@ impl Snapshot {
     #[must_use]
     pub fn words(&self) -> String {
         match self.phase {
+            Phase::Starting => return "looking at the sources for the first time".to_owned(),
             Phase::Running => {}
             Phase::Reloading => return "reading the configuration again".to_owned(),
             Phase::Stopping => return "stopping".to_owned(),
         }
         let Some(gravest) = self.records.iter().max_by_key(|record| record.entry.class) else {
-            return "looking at the sources for the first time".to_owned();
+            return "nothing has come of any record yet".to_owned();
         };
         if self.records.len() == 1 && self.rules <= 1 {
             return line(&gravest.entry);

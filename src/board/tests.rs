@@ -114,7 +114,7 @@ async fn a_change_is_remembered_with_the_time_until_it_is_in_sync() {
     let mut events = board.subscribe(10);
     board.decided(0, &entry("a.example.com", Outcome::Changed, "x.example"), true);
     pass(42).await;
-    board.in_sync("C1");
+    board.in_sync("C1", None);
     let history = board.snapshot().history;
     assert_eq!(history.len(), 1);
     assert_eq!((history[0].when, history[0].in_sync_after), (after(0), Some(42.0)));
@@ -183,14 +183,88 @@ async fn one_line_says_what_is_waited_for_or_how_it_is() {
 async fn a_snapshot_is_a_document_that_can_be_read_back() {
     let board = board(&["a.example.com"]);
     board.decided(0, &entry("a.example.com", Outcome::Changed, "x.example"), true);
-    board.in_sync("C1");
+    board.in_sync("C1", None);
     let snapshot = board.snapshot();
     let text = serde_json::to_string(&snapshot).unwrap();
     let read: Snapshot = serde_json::from_str(&text).unwrap();
-    assert_eq!(read, Snapshot { rules: 0, ..snapshot });
+    assert_eq!(read, snapshot);
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let record = &value["records"][0];
     assert_eq!(record["outcome"], "changed");
     assert_eq!(record["after"], serde_json::json!({"values": ["x.example"], "ttl": 60}));
     assert_eq!(record["last_change"], START);
+}
+
+fn kept(directory: &Path) -> Board {
+    let (board, error) = Board::kept_in(Arc::new(SteadyClock::starting_at(after(1000))), directory);
+    assert!(error.is_none(), "{error:?}");
+    board.begin(&[rule("a.example.com")], INTERVAL);
+    board
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_kept_is_there_after_a_restart_but_what_is_ready_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = kept(directory.path());
+    first.decided(0, &entry("a.example.com", Outcome::Changed, "x.example"), true);
+    first.beat().unwrap();
+    let second = kept(directory.path());
+    let snapshot = second.snapshot();
+    assert_eq!(snapshot.records, first.snapshot().records);
+    assert_eq!(snapshot.history, first.snapshot().history);
+    assert!(!snapshot.ready);
+    assert_eq!(snapshot.words(), "looking at the sources for the first time");
+    second.decided(0, &entry("a.example.com", Outcome::Unchanged, "x.example"), true);
+    let record = &second.snapshot().records[0];
+    assert_eq!(record.last_change, first.snapshot().records[0].last_change);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_written_when_something_happens_and_once_an_interval() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(FILE);
+    let board = kept(directory.path());
+    let beat = || {
+        board.beat().unwrap();
+        std::fs::remove_file(&path).is_ok()
+    };
+    assert!(beat());
+    let mut written = 0;
+    for _ in 0..120 {
+        pass(5).await;
+        board.decided(0, &entry("a.example.com", Outcome::Left, "silent"), true);
+        written += u32::from(beat());
+    }
+    assert_eq!(written, 2, "when it falls silent, and once after that in ten minutes");
+    board.decided(0, &entry("a.example.com", Outcome::Changed, "x.example"), true);
+    assert!(beat() && !beat());
+    board.in_sync("C1", None);
+    assert!(beat() && !beat());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_file_is_told_and_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join(FILE), "{").unwrap();
+    let (board, error) = Board::kept_in(Arc::new(SteadyClock::starting_at(after(0))), directory.path());
+    assert!(matches!(error, Some(state::Error::Format { .. })));
+    board.beat().unwrap();
+    kept(directory.path());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_is_not_seen_on_all_name_servers_is_remembered_too() {
+    let board = board(&["a.example.com"]);
+    let taken = entry("a.example.com", Outcome::Changed, "x.example");
+    let unconfirmed = Entry { outcome: Outcome::Unconfirmed, class: Class::TryAgain, ..taken.clone() };
+    let lost = Entry { change_id: None, ..unconfirmed.clone() };
+    let round = |entry| Round { entries: vec![entry], ..Round::default() };
+    board.took_round(&round(lost));
+    assert_eq!(board.snapshot().history, []);
+    board.took_round(&round(unconfirmed));
+    let after = board.snapshot();
+    assert_eq!((after.history.len(), after.records[0].last_confirmed), (1, None));
+    let in_sync = vec![("C1".to_owned(), Duration::from_secs(7))];
+    board.took_round(&Round { in_sync, ..round(taken) });
+    assert_eq!(board.snapshot().history[1].in_sync_after, Some(7.0));
 }

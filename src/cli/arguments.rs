@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use super::{capture, check, completions, curl, demo, man, plan, run, sandbox, sign, verify};
+use super::{capture, check, completions, curl, demo, man, plan, run, sandbox, sign, status, verify};
 
 #[derive(Debug, clap::Parser)]
 #[command(name = "pin53", version, disable_help_subcommand = true, after_help = EXAMPLES)]
@@ -26,6 +26,8 @@ pub(super) enum Command {
     Run(run::Args),
     /// What would change; changes nothing
     Plan(plan::Args),
+    /// What was last seen and done
+    Status(status::Args),
     /// The configuration file alone: every fault at once
     Check(check::Args),
     /// Sign a request: the headers to add, or the signed URL
@@ -153,6 +155,8 @@ mod tests {
             "pin53 --name a.example.com demo",
             "pin53 run --detailed-exit-code",
             "pin53 --json",
+            "pin53 status --name a.example.com",
+            "pin53 status --watch --check",
             "pin53 sandbox --ttl 5",
             "pin53 sandbox --zone a..b",
             "pin53 sandbox --imds here",
@@ -205,6 +209,7 @@ mod tests {
             "pin53 --help",
             "pin53 run --help",
             "pin53 plan --help",
+            "pin53 status --help",
             "pin53 sandbox --help",
             "pin53 demo -h",
             "pin53 sign --help",
@@ -232,6 +237,7 @@ mod tests {
         Commands:
           run      Keep names pinned: as a daemon, or once
           plan     What would change; changes nothing
+          status   What was last seen and done
           check    The configuration file alone: every fault at once
           sandbox  A local AWS to try and test on
           demo     The whole story on the sandbox, in a few seconds

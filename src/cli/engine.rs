@@ -132,7 +132,8 @@ pub(super) fn show(
     Ok(exit_of(round.class()))
 }
 
-fn exit_of(class: Class) -> Exit {
+/// The status that a class of outcomes ends with.
+pub(super) fn exit_of(class: Class) -> Exit {
     match class {
         Class::Fine => Exit::Ok,
         Class::Other => Exit::Failure,

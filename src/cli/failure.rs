@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::io::{self, Write};
 
-use super::Exit;
+use super::{Exit, status};
 use crate::causes::with_causes;
 use crate::config::{self, Faults, Problem};
 use crate::report;
@@ -87,6 +87,13 @@ fn hint(error: &(dyn Error + 'static)) -> Option<String> {
             "name one with --name, or put a [[record]] into {}, or into the file that --config names",
             config::DEFAULT_FILE
         ));
+    }
+    if let Some(error) = error.downcast_ref::<status::Error>() {
+        let hint = match error {
+            status::Error::NeverRun(_) => "start the daemon, or run `pin53 --once`",
+            status::Error::State(_) => "the state directory of the service is its own: sudo pin53 status",
+        };
+        return Some(hint.to_owned());
     }
     error.downcast_ref().and_then(report::hint_for)
 }

@@ -20,6 +20,7 @@ mod runtime;
 mod sandbox;
 mod sign;
 mod signing;
+mod status;
 mod verify;
 
 use std::ffi::OsString;
@@ -56,6 +57,7 @@ fn dispatch(command: Command, env: &Env, out: &mut dyn Write, err: &mut dyn Writ
     match command {
         Command::Run(args) => run::run(&args, env, out, err),
         Command::Plan(args) => plan::run(&args, env, out, err),
+        Command::Status(args) => status::run(&args, env, out),
         Command::Check(args) => check::run(&args, env, out),
         Command::Sign(args) => sign::run(&args, env, out, err),
         Command::Curl(args) => curl::run(&args, env, out, err),

@@ -9,11 +9,13 @@ use tokio::sync::mpsc;
 use super::{Exit, Failure, engine, log, runtime};
 use crate::aws::route53;
 use crate::board::Board;
+use crate::causes::with_causes;
 use crate::clock::SystemClock;
 use crate::config::{self, Overrides, Settings};
 use crate::daemon::{self, Reload, Systemd};
 use crate::env::Env;
 use crate::reconcile::{Mode, unless_stopped};
+use crate::report;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
@@ -66,6 +68,14 @@ async fn once(
     let reconciler = engine::reconciler(settings, env, args.mode(), route53::PATIENCE)?;
     let round = unless_stopped(&mut stop, &reconciler, reconciler.once(settings.wait)).await;
     let round = round.value().unwrap_or_else(|| reconciler.broken_off());
+    if args.mode() == Mode::Act {
+        let board = board(settings, Mode::Act);
+        board.begin(reconciler.rules(), settings.interval);
+        board.took_round(&round);
+        if let Err(error) = board.beat() {
+            report::log_not_kept(&error);
+        }
+    }
     engine::show(&round, args.json, out, err)
 }
 
@@ -74,11 +84,24 @@ async fn run_daemon(settings: &Settings, args: &Args, env: &Env, log: log::Switc
     let hangups = signal(SignalKind::hangup()).map_err(Failure::start)?;
     let reconciler = engine::reconciler(settings, env, args.mode(), daemon::PATIENCE)?;
     let (reloads, asked) = mpsc::channel(1);
-    let board = Arc::new(Board::new(Arc::new(SystemClock)));
+    let board = Arc::new(board(settings, args.mode()));
     let again = Again { overrides: args.overrides.clone(), env: env.clone(), mode: args.mode(), log };
     tokio::spawn(again.at_hangups(hangups, Arc::clone(&board), reloads));
     daemon::run_reloading(Arc::new(reconciler), rhythm(settings), board, Systemd::of(env), asked, stop).await;
     Ok(Exit::Ok)
+}
+
+/// Where what happens is shown, and kept unless it is only said.
+fn board(settings: &Settings, mode: Mode) -> Board {
+    let clock = Arc::new(SystemClock);
+    let Some(directory) = settings.state_dir.as_deref().filter(|_| mode == Mode::Act) else {
+        return Board::new(clock);
+    };
+    let (board, error) = Board::kept_in(clock, directory);
+    if let Some(error) = error {
+        tracing::warn!("{}", with_causes(&error));
+    }
+    board
 }
 
 fn rhythm(settings: &Settings) -> daemon::Settings {
@@ -99,8 +122,11 @@ impl Again {
         while hangups.recv().await.is_some() {
             board.reloading();
             let reload = match self.read() {
-                Ok(taken) => {
+                Ok((settings, taken)) => {
                     tracing::info!("configuration read again");
+                    if self.mode == Mode::Act {
+                        board.keep_in(settings.state_dir.as_deref());
+                    }
                     taken
                 }
                 Err(failure) => {
@@ -116,10 +142,11 @@ impl Again {
         }
     }
 
-    fn read(&self) -> Result<Reload, Failure> {
+    fn read(&self) -> Result<(Settings, Reload), Failure> {
         let settings = config::load(&self.overrides, &self.env)?;
         let reconciler = engine::reconciler(&settings, &self.env, self.mode, daemon::PATIENCE)?;
         self.log.set(settings.log.clone());
-        Ok(Reload::Taken { reconciler: Arc::new(reconciler), settings: rhythm(&settings) })
+        let taken = Reload::Taken { reconciler: Arc::new(reconciler), settings: rhythm(&settings) };
+        Ok((settings, taken))
     }
 }

@@ -37,6 +37,9 @@ pub use overrides::Overrides;
 /// The file that is read when none is named, if it is there.
 pub const DEFAULT_FILE: &str = "/etc/pin53/pin53.toml";
 
+/// Where the packaged service keeps its state.
+const SYSTEM_STATE: &str = "/var/lib/pin53";
+
 /// All that was configured, checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -133,6 +136,64 @@ fn read_settings(layers: &Layers, env: &Env, faults: &mut Faults) -> Settings {
         settings.state_dir = state_directory(env);
     }
     settings
+}
+
+/// Where to look for what the daemon, or `--once`, has seen and done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watching {
+    /// Where state may be kept, the first that has some being it.
+    pub state_dirs: Vec<PathBuf>,
+    /// What an option or a variable says.
+    given_interval: Option<Duration>,
+    /// What the file says, or the default.
+    interval: Duration,
+}
+
+impl Watching {
+    /// The interval to judge by, where the one in force when the status was written is `recorded`, in seconds: a
+    /// file may have been edited since.
+    #[must_use]
+    pub fn interval(&self, recorded: f64) -> Duration {
+        let recorded = Duration::try_from_secs_f64(recorded).ok().filter(|interval| !interval.is_zero());
+        self.given_interval.or(recorded).unwrap_or(self.interval)
+    }
+}
+
+/// Reads what tells where to look for the daemon's status, and nothing of what there is to pin.
+///
+/// # Errors
+/// As for [`load`], of these settings and of unknown keys.
+pub fn watching(overrides: &Overrides, env: &Env) -> Result<Watching, Faults> {
+    watching_or(Path::new(DEFAULT_FILE), Path::new(SYSTEM_STATE), overrides, env)
+}
+
+fn watching_or(
+    default_file: &Path,
+    system_state: &Path,
+    overrides: &Overrides,
+    env: &Env,
+) -> Result<Watching, Faults> {
+    let mut faults = Faults::default();
+    let layers = Layers::read(overrides, env, default_file, &mut faults);
+    let mut settings = Settings::default();
+    let mut given_interval = false;
+    for key in SETTINGS.iter().filter(|key| ["interval", "state"].contains(&key.path)) {
+        let Some(value) = layers.get(key.path) else { continue };
+        given_interval |= key.path == "interval" && value.origin().is_some();
+        if let Err(text) = key.read(value, &mut settings) {
+            faults.push(layers.fault(value, key.path, text));
+        }
+    }
+    let state_dirs = match settings.state_dir {
+        Some(directory) => vec![directory],
+        None if env.get("STATE_DIRECTORY").is_some() => state_directory(env).into_iter().collect(),
+        None => [system_state.to_owned()].into_iter().chain(state_directory(env)).collect(),
+    };
+    faults.unless_any(Watching {
+        state_dirs,
+        given_interval: given_interval.then_some(settings.interval),
+        interval: settings.interval,
+    })
 }
 
 /// What the environment says about logging, for commands that have no other settings.

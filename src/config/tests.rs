@@ -857,3 +857,45 @@ proptest! {
         }
     }
 }
+
+fn watched(text: &str, env: &Env) -> Watching {
+    let etc = Etc::with(text);
+    watching_or(&etc.file(), Path::new("/var/lib/pin53"), &Overrides::default(), env).unwrap()
+}
+
+#[test]
+fn status_is_looked_for_where_the_service_keeps_it_and_then_where_a_user_does() {
+    let places = |text: &str, env: &Env| {
+        let dirs = watched(text, env).state_dirs;
+        dirs.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ")
+    };
+    let home = [("HOME", "/home/me")];
+    assert_eq!(places("", &env(home)), "/var/lib/pin53 /home/me/.local/state/pin53");
+    assert_eq!(places("", &Env::default()), "/var/lib/pin53");
+    let service = env([("HOME", "/home/me"), ("STATE_DIRECTORY", "/run/a:/run/b")]);
+    assert_eq!(places("", &service), "/run/a");
+    assert_eq!(places("state = '/srv/pin53'", &service), "/srv/pin53");
+}
+
+#[test]
+fn status_judges_by_the_interval_that_was_in_force() {
+    let minute = Duration::from_secs(60);
+    let from_file = watched("interval = '1h'\n", &Env::default());
+    assert_eq!(from_file.interval(60.0), minute, "the file may have been edited since");
+    assert_eq!(from_file.interval(0.0), Duration::from_secs(3600));
+    assert_eq!(watched("", &Env::default()).interval(0.0), Duration::from_secs(300));
+    let given = watched("interval = '1h'\n", &env([("PIN53_INTERVAL", "1m")]));
+    assert_eq!(given.interval(300.0), minute);
+}
+
+#[test]
+fn status_needs_nothing_to_pin_and_tells_what_is_wrong_all_the_same() {
+    let etc = Etc::with("interval = 'soon'\nintervl = '5m'\n[[record]]\nttl = 'x'\n");
+    let faults =
+        watching_or(&etc.file(), Path::new("/nowhere"), &Overrides::default(), &Env::default()).unwrap_err();
+    let text = faults.to_string().replace(&*etc.0.path().to_string_lossy(), "/etc/pin53");
+    insta::assert_snapshot!(text, @"
+    /etc/pin53/pin53.toml: intervl: expected a setting of pin53's, found 'intervl'; the nearest is 'interval'
+    /etc/pin53/pin53.toml: interval: expected a duration of 1s to 168h, like 5m, found 'soon'
+    ");
+}

@@ -73,6 +73,7 @@ pub async fn run_reloading(
     daemon.look_out();
     // Nothing in here is waited for but the next turn: what may hang is done beside it.
     loop {
+        daemon.beat();
         daemon.systemd.follow(&daemon.board);
         let (next, say) = (daemon.next(), daemon.systemd.next());
         tokio::select! {
@@ -117,6 +118,10 @@ struct Daemon {
     settings: Settings,
     board: Arc<Board>,
     systemd: Systemd,
+    /// When the loop last turned.
+    beaten: Instant,
+    /// What is on the board could not be written the last time.
+    unkept: bool,
     /// When the sources are looked at next.
     next_look: Instant,
     watched: Vec<Watched>,
@@ -179,6 +184,8 @@ impl Daemon {
             settings,
             board,
             systemd,
+            beaten: now,
+            unkept: false,
             next_look: now,
             watched,
             reload: None,
@@ -193,13 +200,26 @@ impl Daemon {
         }
     }
 
-    /// When there is something to do next.
+    /// When there is something to do next, be it to show that it is alive.
     fn next(&self) -> Instant {
+        let next = self.next_look.min(self.beaten + self.settings.interval);
         if !self.may_start_rounds() {
-            return self.next_look;
+            return next;
         }
         let due = self.watched.iter().filter_map(Watched::next).min();
-        due.map_or(self.next_look, |due| due.min(self.next_look))
+        due.map_or(next, |due| due.min(next))
+    }
+
+    /// Shows that the loop turns.
+    fn beat(&mut self) {
+        self.beaten = Instant::now();
+        let kept = self.board.beat();
+        if let Err(error) = &kept
+            && !self.unkept
+        {
+            report::log_not_kept(error);
+        }
+        self.unkept = kept.is_err();
     }
 
     /// None is started while a configuration waits for those under way, nor before it is known whether the
@@ -259,7 +279,7 @@ impl Daemon {
                 let why = match follow(&client, &change, FOLLOWED, Pace::ASIDE).await {
                     Followed::InSync => {
                         report::log_in_sync(&change);
-                        return board.in_sync(&change);
+                        return board.in_sync(&change, None);
                     }
                     Followed::OutOfTime => "out of time".to_owned(),
                     Followed::Unreadable(error) => with_causes(&error),
@@ -297,6 +317,7 @@ impl Daemon {
             }
         }
         self.withdraw_at_stop().await;
+        self.beat();
     }
 }
 

@@ -240,7 +240,7 @@ impl Reconciler {
                 progress.insert(due.rule, Stage::Settled(Box::new(entry.clone())));
             }
         }
-        Round { entries: entries.into_values().collect(), requests: self.requests() }
+        Round { entries: entries.into_values().collect(), requests: self.requests(), in_sync: Vec::new() }
     }
 
     fn save(&self) {

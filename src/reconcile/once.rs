@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use super::{Due, Look, Mode, Reading, Reconciler, Stage, blank};
 use crate::apply::{Followed, Pace, follow};
@@ -111,7 +112,11 @@ impl Reconciler {
                 None => undecided(rule.name.to_string()),
             }
         };
-        Round { entries: self.rules.iter().enumerate().map(entry).collect(), requests: self.requests() }
+        Round {
+            entries: self.rules.iter().enumerate().map(entry).collect(),
+            requests: self.requests(),
+            in_sync: Vec::new(),
+        }
     }
 
     async fn look_briefly(&self) -> Vec<Look> {
@@ -128,11 +133,17 @@ impl Reconciler {
 
     async fn follow_all(&self, round: &mut Round, patience: Duration) {
         let ids: Vec<String> = round.change_ids().into_iter().map(str::to_owned).collect();
-        let followed =
-            join_all(ids.iter().map(|id| follow(&self.client, id, patience, Pace::WAITED_FOR))).await;
-        for (id, followed) in ids.iter().zip(followed) {
+        let started = Instant::now();
+        let each = ids.iter().map(|id| async move {
+            let followed = follow(&self.client, id, patience, Pace::WAITED_FOR).await;
+            (followed, started.elapsed())
+        });
+        for (id, (followed, took)) in ids.iter().zip(join_all(each).await) {
             let (class, reason, hint) = match followed {
-                Followed::InSync => continue,
+                Followed::InSync => {
+                    round.in_sync.push((id.clone(), took));
+                    continue;
+                }
                 Followed::OutOfTime => {
                     let reason =
                         format!("change {id} was taken, but is not on all name servers after {patience:?}");

@@ -85,3 +85,8 @@ pub fn log_asking_api(zone: &ZoneId, why: &str) {
 pub fn log_asking_dns(zone: &ZoneId) {
     tracing::info!(%zone, "zone {zone} is audited over DNS again: its name servers answer");
 }
+
+/// Logs that what was seen and done can't be written down for others to read.
+pub fn log_not_kept(error: &state::Error) {
+    tracing::warn!("what `pin53 status` shows is out of date from now on: {}", with_causes(error));
+}

@@ -4,6 +4,8 @@ mod json;
 mod log;
 mod text;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::aws::credentials;
@@ -16,7 +18,7 @@ use crate::transport;
 pub use json::json;
 pub use log::{
     log_asking_api, log_asking_dns, log_decision, log_fresh_credentials, log_in_sync, log_not_in_sync,
-    log_not_saved, log_not_withdrawn, log_notice, log_renamed, log_stale_credentials,
+    log_not_kept, log_not_saved, log_not_withdrawn, log_notice, log_renamed, log_stale_credentials,
 };
 pub use text::line;
 
@@ -152,6 +154,8 @@ pub struct Round {
     pub entries: Vec<Entry>,
     /// HTTP requests so far, to every service.
     pub requests: u64,
+    /// Changes that were followed until all name servers had them, and how long that took.
+    pub in_sync: Vec<(String, Duration)>,
 }
 
 impl Round {

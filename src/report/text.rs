@@ -13,11 +13,11 @@ pub fn line(entry: &Entry) -> String {
     let because = || entry.reason.as_deref().unwrap_or("no reason was given");
     match (entry.outcome, &entry.after) {
         (Outcome::Changed | Outcome::WouldChange, Some(after)) => {
-            let before = entry.before.as_ref().map_or_else(|| "(none)".to_owned(), list);
+            let before = Values::in_words(entry.before.as_ref());
             format!("{verb} {name} {rtype} {before} -> {} (ttl {})", list(after), after.ttl)
         }
         (Outcome::Changed | Outcome::WouldChange, None) => {
-            let before = entry.before.as_ref().map_or_else(|| "(none)".to_owned(), list);
+            let before = Values::in_words(entry.before.as_ref());
             format!("{verb} {name} {rtype} {before} -> (none)")
         }
         (Outcome::Unchanged, Some(after)) => {
@@ -27,6 +27,14 @@ pub fn line(entry: &Entry) -> String {
             Some(id) => format!("{verb} {name}: {} [request {id}]", because()),
             None => format!("{verb} {name}: {}", because()),
         },
+    }
+}
+
+impl Values {
+    /// The values in a row; `(none)` where there are none to speak of.
+    #[must_use]
+    pub fn in_words(values: Option<&Self>) -> String {
+        values.map_or_else(|| "(none)".to_owned(), list)
     }
 }
 

@@ -311,3 +311,111 @@ async fn the_demo_tells_its_story() {
     let mended = "changed vpn.example.com CNAME somewhere-else.example.net -> ec2-203-0-113-77";
     assert!(ran.out.contains(mended), "{}", ran.out);
 }
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[tokio::test]
+async fn status_tells_what_once_saw_and_did() {
+    let town = plain().await;
+    let never = town.run(&["status"]).await;
+    assert_eq!((never.status, never.out.as_str()), (Some(75), ""), "{never:?}");
+    assert!(never.err.contains("has not run here yet"), "{never:?}");
+    let never = town.run(&["status", "--json"]).await;
+    assert_eq!(never.status, Some(75));
+    assert_eq!(
+        (&json(&never.out)["records"], &json(&never.out)["ready"]),
+        (&serde_json::json!([]), &false.into())
+    );
+
+    let plan = town.run(&["plan", "--name", "vpn.example.com"]).await;
+    let dry = town.run(&["--once", "--dry-run", "--name", "vpn.example.com"]).await;
+    assert_eq!((plan.status, dry.status), (Some(0), Some(0)));
+    assert_eq!(town.run(&["status", "--check"]).await.status, Some(75), "nothing was done yet");
+
+    town.run(&["--once", "--name", "vpn.example.com"]).await;
+    let text = town.run(&["status"]).await;
+    assert_eq!((text.status, text.err.as_str()), (Some(0), ""));
+    assert!(
+        text.out.starts_with(&format!("changed vpn.example.com CNAME (none) -> {HOST} (ttl 60)\n")),
+        "{text:?}"
+    );
+    let check = town.run(&["status", "--check"]).await;
+    assert_eq!(check.status, Some(0), "{check:?}");
+    let first = json(&town.run(&["status", "--json"]).await.out);
+    assert_eq!(first["ready"], true);
+    assert_eq!(first["records"][0]["last_change"], first["records"][0]["last_confirmed"]);
+    assert!(first["history"][0]["in_sync_after"].is_number(), "{first}");
+    let history = town.run(&["status", "--history"]).await;
+    assert!(
+        history.out.contains(&format!(" vpn.example.com CNAME (none) -> {HOST} (ttl 60), in sync after ")),
+        "{history:?}"
+    );
+
+    let again = town.run(ONCE).await;
+    assert_eq!(again.status, Some(0));
+    let second = json(&town.run(&["status", "--json"]).await.out);
+    assert_eq!(second["records"][0]["outcome"], "unchanged");
+    assert_eq!(second["records"][0]["last_change"], first["records"][0]["last_change"]);
+    assert_ne!(second["records"][0]["last_confirmed"], first["records"][0]["last_confirmed"]);
+    assert_eq!(second["history"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_health_check_ends_with_the_gravest_status_of_the_names() {
+    let town = plain().await;
+    town.run(ONCE).await;
+    let address = simple("apex.example.com", RecordType::A, 60, &["198.51.100.1"]);
+    town.running.world.put_record(address).unwrap();
+    let both = ["--once", "--name", "vpn.example.com", "--name", "apex.example.com", "--wait", "off"];
+    assert_eq!(town.run(&both).await.status, Some(65));
+    let check = town.run(&["status", "--check"]).await;
+    assert_eq!(check.status, Some(65));
+    assert!(check.out.contains("refused apex.example.com"), "{check:?}");
+    assert_eq!(check.out.lines().count(), 1);
+    let json = town.run(&["status", "--check", "--json"]).await;
+    assert_eq!(json.status, Some(65));
+}
+
+#[tokio::test]
+async fn the_daemon_keeps_its_status_for_others_to_read() {
+    let town = plain().await;
+    let mut child = town.pin53(&["--name", "vpn.example.com", "--watch", "1s"]).spawn().unwrap();
+    let in_sync = async {
+        while town.run(&["status", "--history"]).await.out.matches("in sync after").count() == 0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, in_sync).await.unwrap();
+    let status = json(&town.run(&["status", "--json"]).await.out);
+    assert_eq!((&status["ready"], &status["records"][0]["after"]["values"][0]), (&true.into(), &HOST.into()));
+    assert_eq!(town.run(&["status", "--check"]).await.status, Some(0));
+    child.kill().await.unwrap();
+    assert_eq!(town.run(&["status", "--check"]).await.status, Some(0), "it may be started again any moment");
+}
+
+#[tokio::test]
+async fn status_goes_on_watching_until_it_is_told_to_stop() {
+    let town = plain().await;
+    town.run(ONCE).await;
+    let mut watch = town.pin53(&["status", "--watch"]).spawn().unwrap();
+    let mut lines =
+        tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(watch.stdout.take().unwrap()));
+    let told = async |lines: &mut tokio::io::Lines<_>, word: &str| {
+        let told = async {
+            loop {
+                let line: String = lines.next_line().await.unwrap().unwrap();
+                if line.starts_with(word) {
+                    return;
+                }
+            }
+        };
+        timeout(PATIENCE, told).await.unwrap();
+    };
+    told(&mut lines, "changed vpn.example.com").await;
+    town.run(ONCE).await;
+    told(&mut lines, "unchanged vpn.example.com").await;
+    terminate(&watch);
+    assert_eq!(timeout(PATIENCE, watch.wait()).await.unwrap().unwrap().code(), Some(0));
+}

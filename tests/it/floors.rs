@@ -17,6 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["apply"],
     &["report"],
     &["board"],
+    &["status"],
     &["reconcile"],
     &["daemon"],
     &["config"],
