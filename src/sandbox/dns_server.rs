@@ -57,7 +57,7 @@ impl World {
         Some(bytes)
     }
 
-    fn answer_message(&self, query: &Message) -> Message {
+    pub(super) fn answer_message(&self, query: &Message) -> Message {
         let mut answer = Message::response(query.metadata.id, query.metadata.op_code);
         answer.metadata.recursion_desired = query.metadata.recursion_desired;
         answer.add_queries(query.queries.iter().cloned());
@@ -127,7 +127,7 @@ fn records(rows: &Rows, question: &Query) -> Vec<Record> {
 }
 
 /// A name of a message; `None` for the root, which is no name of ours.
-fn from_wire(name: &hickory_proto::rr::Name) -> Option<Name> {
+pub(super) fn from_wire(name: &hickory_proto::rr::Name) -> Option<Name> {
     let mut text = String::new();
     for label in name {
         for byte in label {

@@ -50,6 +50,10 @@ pub enum Fault {
     ImdsError,
     /// The metadata service refuses tokens (401).
     ImdsToken,
+    /// The metadata service is disabled for the instance (403).
+    ImdsOff,
+    /// The metadata service knows version 1 only.
+    ImdsV1,
     /// API calls are answered `AccessDenied`.
     AccessDenied,
     /// API calls that are signed by AWS3-HTTPS are refused as a scheme that isn't known.
@@ -76,7 +80,7 @@ pub enum Fault {
 
 impl Fault {
     /// How each kind is written, in the order of the variants, with an example for those that need a value.
-    const KINDS: [(&'static str, Self); 27] = [
+    const KINDS: [(&'static str, Self); 29] = [
         ("throttle", Self::Throttle),
         ("prior-request", Self::PriorRequest),
         ("server-error", Self::ServerError),
@@ -93,6 +97,8 @@ impl Fault {
         ("imds-silent", Self::ImdsSilent),
         ("imds-error", Self::ImdsError),
         ("imds-token", Self::ImdsToken),
+        ("imds-off", Self::ImdsOff),
+        ("imds-v1", Self::ImdsV1),
         ("access-denied", Self::AccessDenied),
         ("reject-aws3", Self::RejectAws3),
         ("edit", Self::Edit),
@@ -191,7 +197,9 @@ impl From<Fault> for Script {
             | F::StaleCredentials
             | F::ImdsSilent
             | F::ImdsError
-            | F::ImdsToken => Extent::Always,
+            | F::ImdsToken
+            | F::ImdsOff
+            | F::ImdsV1 => Extent::Always,
             _ => Extent::Times(1),
         };
         Self { fault, only: None, extent }
@@ -403,7 +411,7 @@ mod tests {
 
     #[test]
     fn what_is_no_fault_is_answered_with_what_would_be() {
-        insta::assert_snapshot!("thottle:1".parse::<Script>().unwrap_err(), @"expected a fault (one of throttle, prior-request, server-error, cut-body, lost-answer, html, empty, endless, slow-insync, clock, expired-token, stale-credentials, no-address, imds-silent, imds-error, imds-token, access-denied, reject-aws3, edit, no-date, rate-limit, dns-silent, dns-refused, old-errors, retry-after, hold, hold-answer), found 'thottle:1'");
+        insta::assert_snapshot!("thottle:1".parse::<Script>().unwrap_err(), @"expected a fault (one of throttle, prior-request, server-error, cut-body, lost-answer, html, empty, endless, slow-insync, clock, expired-token, stale-credentials, no-address, imds-silent, imds-error, imds-token, imds-off, imds-v1, access-denied, reject-aws3, edit, no-date, rate-limit, dns-silent, dns-refused, old-errors, retry-after, hold, hold-answer), found 'thottle:1'");
         insta::assert_snapshot!("edit:ListHostedZones".parse::<Script>().unwrap_err(), @"expected a number, a duration or 'always' behind 'edit:', found 'ListHostedZones'");
         insta::assert_snapshot!("throttle:Nothing".parse::<Script>().unwrap_err(), @"expected a number, a duration, 'always' or an operation of the Route 53 API behind 'throttle:', found 'Nothing'");
         insta::assert_snapshot!("clock".parse::<Script>().unwrap_err(), @"expected a duration like +1y or -20m behind 'clock:', found ''");

@@ -73,11 +73,16 @@ impl World {
 }
 
 fn answer(state: &mut State, request: &Request<Bytes>, path: &str, now: jiff::Timestamp) -> Response<Bytes> {
+    let mut strikes = |fault| state.faults.strikes(fault, None, Instant::now());
+    if strikes(Fault::ImdsOff) {
+        return page(StatusCode::FORBIDDEN);
+    }
+    let version_1 = strikes(Fault::ImdsV1);
     let versions = ["latest", "1.0", "2009-04-04", "2021-03-23", "2024-10-24"];
     let mut parts = path.trim_start_matches('/').splitn(2, '/');
     let version = parts.next().unwrap_or_default();
     let rest = parts.next().unwrap_or_default();
-    if rest == "api/token" && (version == "latest" || request.method() == Method::PUT) {
+    if rest == "api/token" && !version_1 && (version == "latest" || request.method() == Method::PUT) {
         return token(state, request, version);
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -89,7 +94,7 @@ fn answer(state: &mut State, request: &Request<Bytes>, path: &str, now: jiff::Ti
         .and_then(|t| t.to_str().ok())
         .and_then(|t| state.tokens.get(t))
         .is_some_and(|end| Instant::now() < *end);
-    if !holds || state.faults.strikes(Fault::ImdsToken, None, Instant::now()) {
+    if !(holds || version_1) || state.faults.strikes(Fault::ImdsToken, None, Instant::now()) {
         return page(StatusCode::UNAUTHORIZED);
     }
     if version.is_empty() {

@@ -110,10 +110,16 @@ impl Transport for InProcess {
 /// The first two bytes of the addresses of Route 53's name servers; the others are the number in their names.
 const NAME_SERVERS: [u8; 2] = [205, 251];
 
-/// The name servers of the world's zones, at addresses that go with their names.
+/// The resolver of each network of Amazon's.
+const RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 253));
+
+/// The name servers of the world's zones, at addresses that go with their names, and the network's resolver.
 impl Datagrams for InProcess {
     fn exchange(&self, server: SocketAddr, message: Vec<u8>, way: Way) -> BoxFuture<'_, io::Result<Vec<u8>>> {
         Box::pin(async move {
+            if server == SocketAddr::new(RESOLVER, 53) {
+                return self.world.resolve(&message).ok_or_else(|| io::ErrorKind::InvalidData.into());
+            }
             let ours = matches!(server.ip(), IpAddr::V4(v4) if v4.octets()[..2] == NAME_SERVERS);
             match self.world.answer_dns(&message, way) {
                 Some(answer) if ours && server.port() == 53 => Ok(answer),

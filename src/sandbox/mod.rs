@@ -30,6 +30,7 @@ mod listing;
 mod log;
 mod operation;
 mod record_xml;
+mod resolver;
 mod route53;
 mod serve;
 mod sts;

@@ -42,6 +42,8 @@ pub(super) struct State {
     pub(super) tokens: HashMap<String, Instant>,
     pub(super) keys: KeyRing,
     pub(super) trust: Trust,
+    /// Where the zones above lead to, for the zones whose own name servers those are not.
+    pub(super) parents: BTreeMap<Name, Vec<String>>,
     pub(super) faults: Faults,
     pub(super) latency: Latency,
     pub(super) log: Log,
@@ -90,6 +92,7 @@ impl World {
                 tokens: HashMap::new(),
                 keys: KeyRing::new(),
                 trust: Trust::default(),
+                parents: BTreeMap::new(),
                 faults: Faults::default(),
                 latency: Latency::default(),
                 log: Log::default(),

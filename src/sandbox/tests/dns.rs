@@ -54,6 +54,35 @@ async fn records_are_answered_by_name_and_type() {
     assert_eq!(answer.answers[0].name.to_string(), "A.ExAmPle.com.", "in the case it was asked");
 }
 
+/// What the network's resolver says, and whether it says so with authority.
+fn resolved(client: &Client, text: &str, rtype: WireType) -> (ResponseCode, usize, bool) {
+    let answer = client.world.resolve(&query(text, rtype).to_vec().unwrap()).unwrap();
+    let answer = Message::from_vec(&answer).unwrap();
+    assert!(answer.metadata.recursion_available);
+    (answer.metadata.response_code, answer.answers.len(), answer.metadata.authoritative)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resolver_is_led_by_what_the_zone_above_points_to() {
+    let client = Client::new();
+    put(&client, "a.example.com", RecordType::A, &["192.0.2.1"]);
+    assert_eq!(resolved(&client, "a.example.com", WireType::A), (OK, 1, false));
+    assert_eq!(resolved(&client, "example.com", WireType::NS), (OK, 4, false));
+    assert_eq!(resolved(&client, "other.example.org", WireType::A), (ResponseCode::ServFail, 0, false));
+
+    let zone = Name::parse("example.com").unwrap();
+    client.world.delegate(&zone, &["ns1.registrar.example"]);
+    assert_eq!(resolved(&client, "example.com", WireType::NS), (OK, 1, false));
+    assert_eq!(resolved(&client, "a.example.com", WireType::A), (ResponseCode::ServFail, 0, false));
+    client.world.delegate(&zone, &[]);
+    assert_eq!(resolved(&client, "a.example.com", WireType::A), (ResponseCode::NXDomain, 0, false));
+    assert_eq!(
+        ask(&client, "a.example.com", WireType::A).1.len(),
+        1,
+        "the zone's own servers still speak for it"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_not_there_is_told_with_the_soa() {
     let client = Client::new();

@@ -181,6 +181,12 @@ async fn the_metadata_service_can_be_silent_broken_or_without_a_clock() {
     };
     assert_eq!(mac().await, 401);
     assert_eq!(mac().await, 200);
+    client.world.inject(Fault::ImdsOff.times(1));
+    assert_eq!(token(&client, "60").await.0, StatusCode::FORBIDDEN);
+    client.world.inject(Fault::ImdsV1.times(2));
+    assert_eq!(token(&client, "60").await.0, StatusCode::METHOD_NOT_ALLOWED);
+    let untold = send(&client, Method::GET, "/latest/meta-data/mac", &[], "").await.unwrap();
+    assert_eq!(untold.status(), StatusCode::OK, "version 1 asks for no token");
     client.world.inject(Fault::NoDate);
     let answer = send(&client, Method::PUT, "/latest/api/token", &[(TTL, "60")], "").await.unwrap();
     assert!(!answer.headers().contains_key("date"));
