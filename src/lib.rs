@@ -30,7 +30,7 @@
 //! main
 //! cli          arguments in, one call, words and exit status out; alone prints to stdout
 //! config       layers of raw settings in, checked settings out
-//! daemon       when: start, watch, interval, stop
+//! daemon   doctor             when: start, watch, interval, stop; each step examined, nothing changed
 //! reconcile    one round of the stages below
 //! status       what happened, told
 //! board        what happens, for whoever tells of it
@@ -63,6 +63,7 @@ pub mod daemon;
 pub mod desired;
 pub mod dns;
 pub mod dns_client;
+pub mod doctor;
 pub mod env;
 pub mod imds;
 pub mod listen;

@@ -111,7 +111,8 @@ impl Sts {
         by: &Credentials,
     ) -> Result<Session, Error> {
         let body = form("AssumeRole", role, &[("ExternalId", role.external_id.as_deref())]);
-        self.call(endpoint, &body, Some(by), "AssumeRoleResponse", "AssumeRoleResult").await
+        let read = |answer: &Response<Bytes>| read(answer, "AssumeRoleResponse", "AssumeRoleResult");
+        self.call(endpoint, &body, Some(by), read).await
     }
 
     /// The role's credentials, for a token of an identity provider that the role trusts.
@@ -126,24 +127,32 @@ impl Sts {
     ) -> Result<Session, Error> {
         let action = "AssumeRoleWithWebIdentity";
         let body = form(action, role, &[("WebIdentityToken", Some(token.expose_secret()))]);
-        let root = "AssumeRoleWithWebIdentityResponse";
-        self.call(endpoint, &body, None, root, "AssumeRoleWithWebIdentityResult").await
+        let (root, result) = ("AssumeRoleWithWebIdentityResponse", "AssumeRoleWithWebIdentityResult");
+        self.call(endpoint, &body, None, |answer| read(answer, root, result)).await
     }
 
-    async fn call(
+    /// Whose credentials these are, as an ARN. No policy has to permit the question.
+    ///
+    /// # Errors
+    /// When STS can't be asked, or refuses.
+    pub async fn caller_identity(&self, endpoint: &Endpoint, by: &Credentials) -> Result<String, Error> {
+        let body = SecretString::from(format!("Action=GetCallerIdentity&Version={VERSION}"));
+        self.call(endpoint, &body, Some(by), read_identity).await
+    }
+
+    async fn call<T>(
         &self,
         endpoint: &Endpoint,
         body: &SecretString,
         by: Option<&Credentials>,
-        root: &'static str,
-        result: &'static str,
-    ) -> Result<Session, Error> {
+        read: impl Fn(&Response<Bytes>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let mut corrected = false;
         let mut attempt = 1;
         loop {
             let error = match self.attempt(endpoint, body, by).await {
-                Ok(answer) => match read(&answer, root, result) {
-                    Ok(session) => return Ok(session),
+                Ok(answer) => match read(&answer) {
+                    Ok(value) => return Ok(value),
                     Err(error) => error,
                 },
                 Err(error) => error,
@@ -243,6 +252,23 @@ fn read(answer: &Response<Bytes>, root: &'static str, result: &'static str) -> R
     }
 }
 
+fn read_identity(answer: &Response<Bytes>) -> Result<String, Error> {
+    let unreadable = |_: XmlError| Error::Unreadable("XML");
+    let mut cursor = Cursor::within(answer.body(), "GetCallerIdentityResponse").map_err(unreadable)?;
+    let mut inside = false;
+    loop {
+        match cursor.child().map_err(unreadable)?.as_deref() {
+            None if inside => inside = false,
+            None => return Err(Error::Unreadable("the ARN of an identity")),
+            Some("GetCallerIdentityResult") if !inside => inside = true,
+            Some("Arn") if inside => {
+                return cursor.text().map(|arn| arn.trim().to_owned()).map_err(unreadable);
+            }
+            Some(_) => cursor.skip().map_err(unreadable)?,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,6 +303,16 @@ mod tests {
             let error = read_role(wrong).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("sentinel"), "{error}");
             assert!(error.is_transient());
+        }
+    }
+
+    #[test]
+    fn an_identity_is_its_arn() {
+        let body = "<GetCallerIdentityResponse><GetCallerIdentityResult><UserId>u</UserId><Arn> arn:aws:iam::1:user/a\
+            </Arn></GetCallerIdentityResult></GetCallerIdentityResponse>";
+        assert_eq!(read_identity(&answer(body)).unwrap(), "arn:aws:iam::1:user/a");
+        for wrong in [&body[..60], &body.replace("Arn", "Other"), "", "<html></html>"] {
+            assert!(read_identity(&answer(wrong)).unwrap_err().is_transient(), "{wrong}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use super::{capture, check, completions, curl, demo, man, plan, run, sandbox, sign, status, verify};
+use super::{capture, check, completions, curl, demo, doctor, man, plan, run, sandbox, sign, status, verify};
 
 #[derive(Debug, clap::Parser)]
 #[command(name = "pin53", version, disable_help_subcommand = true, after_help = EXAMPLES)]
@@ -30,6 +30,8 @@ pub(super) enum Command {
     Status(status::Args),
     /// The configuration file alone: every fault at once
     Check(check::Args),
+    /// Checks every step, and says what mends it
+    Doctor(doctor::Args),
     /// Sign a request: the headers to add, or the signed URL
     #[command(hide = true)]
     Sign(sign::Args),
@@ -210,6 +212,7 @@ mod tests {
             "pin53 run --help",
             "pin53 plan --help",
             "pin53 status --help",
+            "pin53 doctor --help",
             "pin53 sandbox --help",
             "pin53 demo -h",
             "pin53 sign --help",
@@ -239,6 +242,7 @@ mod tests {
           plan     What would change; changes nothing
           status   What was last seen and done
           check    The configuration file alone: every fault at once
+          doctor   Checks every step, and says what mends it
           sandbox  A local AWS to try and test on
           demo     The whole story on the sandbox, in a few seconds
 
@@ -335,6 +339,41 @@ mod tests {
 
         Example:
           pin53 plan --name vpn.example.com --detailed-exit-code
+        ");
+    }
+
+    #[test]
+    fn help_of_doctor() {
+        insta::assert_snapshot!(refused("pin53 doctor --help"), @"
+        Checks every step, and says what mends it
+
+        Usage: pin53 doctor [OPTIONS]
+
+        Options:
+          -h, --help  Print help
+
+        What to pin:
+              --name <NAME>          Name to pin; repeatable [PIN53_NAME=A,B]
+              --type <CNAME|A|AAAA>  Their type [PIN53_TYPE=CNAME]
+              --source <SOURCE>      Value from; repeatable [PIN53_SOURCE=imds]
+              --ttl <SECONDS>        Their time to live [PIN53_TTL=60]
+              --zone <ID-OR-NAME>    Hosted zone [PIN53_ZONE, else found from the name]
+              --config <FILE>        Settings file [PIN53_CONFIG=/etc/pin53/pin53.toml]
+
+        When and how:
+              --interval <DURATION>     Audit against Route 53 [PIN53_INTERVAL=5m]
+              --watch <DURATION>        Look at the sources [PIN53_WATCH=5s]
+              --wait <DURATION|off>     Follow a change to INSYNC [PIN53_WAIT=2m]
+              --signing <SCHEME>        aws3-https or sigv4 [PIN53_AWS__SIGNING=auto]
+              --log-format <text|json>  Log form [PIN53_LOG_FORMAT=text, PIN53_LOG=info]
+
+        Output:
+              --json  One JSON object on stdout
+
+        It changes nothing, and ends with 0 where nothing failed.
+
+        Example:
+          pin53 doctor --name vpn.example.com
         ");
     }
 

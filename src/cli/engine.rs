@@ -10,17 +10,31 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::access::Access;
 use super::{Exit, Failure};
 use crate::audit::Auditor;
+use crate::aws::credentials::Chain;
 use crate::aws::locator::Locator;
 use crate::aws::route53::{self, Client};
+use crate::aws::shared::Shared;
+use crate::aws::sts;
 use crate::causes::with_causes;
-use crate::clock::SystemClock;
+use crate::clock::{ServerClock, SystemClock};
 use crate::config::Settings;
 use crate::env::Env;
-use crate::reconcile::{Mode, Parts, Reconciler};
+use crate::imds::Imds;
+use crate::reconcile::{self, Mode, Reconciler};
 use crate::report::{self, Class, Round};
 use crate::source::{self, Sources};
 use crate::state::State;
-use crate::transport::{self, HttpClient, Meter, OnDemand, Sockets};
+use crate::transport::{self, HttpClient, Meter, OnDemand, Sockets, Transport};
+
+/// What reconciles, and by itself what it is made of.
+pub(super) struct Parts {
+    pub reconcile: reconcile::Parts,
+    pub shared: Arc<Shared>,
+    pub imds: Arc<Imds>,
+    pub credentials: Arc<Chain>,
+    pub clock: Arc<ServerClock>,
+    pub to_sts: Arc<dyn Transport>,
+}
 
 /// A reconciler for these settings, whose calls are attempted again for as long as `patience`, with its connection to Route 53 being opened already: by the
 /// time the metadata is read, its handshakes are over.
@@ -33,7 +47,6 @@ pub(super) fn reconciler(
     mode: Mode,
     patience: Duration,
 ) -> Result<Reconciler, Failure> {
-    let wrong = |error: Box<dyn std::error::Error + Send + Sync>| Failure::new(Exit::Misconfigured, error);
     let state = Arc::new(match &settings.state_dir {
         Some(directory) => {
             let (state, error) = State::load(directory);
@@ -44,9 +57,24 @@ pub(super) fn reconciler(
         }
         None => State::in_memory(),
     });
+    let parts = parts(settings, env, state, patience)?;
+    Ok(Reconciler::new(reconcile::Parts { mode, ..parts.reconcile }))
+}
+
+/// The parts of a reconciler that only says, for these settings and this memory.
+///
+/// # Errors
+/// As for [`reconciler`].
+pub(super) fn parts(
+    settings: &Settings,
+    env: &Env,
+    state: Arc<State>,
+    patience: Duration,
+) -> Result<Parts, Failure> {
+    let wrong = |error: Box<dyn std::error::Error + Send + Sync>| Failure::new(Exit::Misconfigured, error);
     let Access { shared, roots, clock, imds, credentials, requests } =
         Access::new(&settings.aws, env, &state)?;
-    let locator = Locator::new(shared, Arc::clone(&imds), Arc::clone(&state));
+    let locator = Locator::new(Arc::clone(&shared), Arc::clone(&imds), Arc::clone(&state));
     let locator = locator.map_err(|error| wrong(error.into()))?;
     let endpoint = locator.likely().clone();
 
@@ -58,8 +86,8 @@ pub(super) fn reconciler(
     let client = Client::new(route53::Parts {
         transport: Arc::new(Meter::new(Arc::<HttpClient>::clone(&to_route53), Arc::clone(&requests))),
         locator,
-        credentials,
-        clock,
+        credentials: Arc::clone(&credentials),
+        clock: Arc::clone(&clock),
         machine: Arc::new(SystemClock),
         state: Arc::clone(&state),
         signing: settings.aws.signing,
@@ -75,21 +103,16 @@ pub(super) fn reconciler(
         Arc::new(Meter::new(client, Arc::clone(&requests)))
     };
     let sources = Sources::new(source::Parts {
-        metadata: imds,
+        metadata: Arc::clone(&imds),
         http: to_others(source::HTTP_TRANSPORT),
         ecs: to_others(source::ECS_TRANSPORT),
         datagrams: Arc::new(Sockets),
         env: env.clone(),
     });
-    Ok(Reconciler::new(Parts {
-        rules: settings.rules.clone(),
-        sources,
-        client,
-        auditor,
-        state,
-        requests,
-        mode,
-    }))
+    let to_sts = to_others(sts::TRANSPORT);
+    let rules = settings.rules.clone();
+    let reconcile = reconcile::Parts { rules, sources, client, auditor, state, requests, mode: Mode::Say };
+    Ok(Parts { reconcile, shared, imds, credentials, clock, to_sts })
 }
 
 /// Resolves at the first SIGTERM or SIGINT.

@@ -43,6 +43,11 @@ impl Failure {
         with_causes(&*self.error)
     }
 
+    /// What helps, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        causes(&*self.error).find_map(hint)
+    }
+
     /// Writes `error:` with the chain of causes and `hint:` lines, each behind `mark`. An error that tells
     /// several things, one a line, is several errors.
     ///

@@ -9,6 +9,7 @@ mod check;
 mod completions;
 mod curl;
 mod demo;
+mod doctor;
 mod engine;
 mod exit;
 mod failure;
@@ -59,6 +60,7 @@ fn dispatch(command: Command, env: &Env, out: &mut dyn Write, err: &mut dyn Writ
         Command::Plan(args) => plan::run(&args, env, out, err),
         Command::Status(args) => status::run(&args, env, out),
         Command::Check(args) => check::run(&args, env, out),
+        Command::Doctor(args) => doctor::run(&args, env, out),
         Command::Sign(args) => sign::run(&args, env, out, err),
         Command::Curl(args) => curl::run(&args, env, out, err),
         Command::Verify(args) => verify::run(&args, env, out),

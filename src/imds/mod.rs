@@ -15,7 +15,6 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::causes::with_causes;
 use crate::clock::{Authority, ServerClock};
 use crate::env::Env;
 use crate::transport::{self, Transport};
@@ -119,9 +118,9 @@ pub enum Error {
     Disabled,
     #[error("the metadata service can't be reached")]
     Unreachable(#[source] transport::Error),
-    /// Somebody else's request for a token, which this one waited for, has failed.
+    /// The request for a token has failed, perhaps somebody else's that this one waited for.
     #[error("{0}")]
-    NoToken(String),
+    NoToken(#[source] Arc<Error>),
     #[error("the metadata service refuses to give a token (status 403): it is disabled for this instance")]
     Forbidden,
     #[error("the metadata service answers, but not to version 2 (status {0} to the request for a token)")]
@@ -140,15 +139,25 @@ impl Error {
         match self {
             Self::Unreachable(error) => error.is_transient(),
             Self::Status { status, .. } => *status == 429 || *status >= 500,
-            Self::NotText(_) | Self::Unexpected { .. } | Self::NoToken(_) => true,
+            Self::NotText(_) | Self::Unexpected { .. } => true,
+            Self::NoToken(error) => error.is_transient(),
             Self::Disabled | Self::Forbidden | Self::NotVersion2(_) => false,
+        }
+    }
+
+    /// What it was for the one whose request failed.
+    #[must_use]
+    pub fn root(&self) -> &Self {
+        match self {
+            Self::NoToken(error) => error.root(),
+            error => error,
         }
     }
 
     /// What a person can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
-        match self {
+        match self.root() {
             Self::Unreachable(transport::Error::Timeout { .. }) => Some(
                 "off EC2 there is no metadata service; in a container its answers may not get through: \
                  set the instance's metadata hop limit to 2",
@@ -191,8 +200,8 @@ pub struct Imds {
 #[derive(Debug, Clone, Default)]
 struct Failures {
     count: u64,
-    /// What the last one ended with, in words.
-    last: String,
+    /// What the last one ended with.
+    last: Option<Arc<Error>>,
 }
 
 #[derive(Clone)]
@@ -364,15 +373,20 @@ impl Imds {
         }
         // Whoever waited for a request that failed shares its failure.
         let shared = self.failures().clone();
-        if shared.count != failures {
-            return Err(Error::NoToken(shared.last));
+        if let Some(error) = shared.last.filter(|_| shared.count != failures) {
+            return Err(Error::NoToken(error));
         }
-        let token = self.fetch_token().await.inspect_err(|error| {
+        let token = self.fetch_token().await.map_err(|error| {
+            let error = Arc::new(error);
             let mut failures = self.failures();
             failures.count += 1;
-            failures.last = with_causes(error);
-        })?;
-        Ok(kept.insert(token).clone())
+            failures.last = Some(Arc::clone(&error));
+            error
+        });
+        match token {
+            Ok(token) => Ok(kept.insert(token).clone()),
+            Err(error) => Err(Error::NoToken(error)),
+        }
     }
 
     fn failures(&self) -> std::sync::MutexGuard<'_, Failures> {

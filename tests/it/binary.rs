@@ -18,25 +18,25 @@ use crate::house::{HOST, MOVED, name, simple};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A sandbox on ports, and a directory for the state of the runs in it.
-struct Town {
-    running: Running,
-    directory: TempDir,
+pub(crate) struct Town {
+    pub(crate) running: Running,
+    pub(crate) directory: TempDir,
 }
 
-async fn town(options: impl FnOnce(&mut Options, &TempDir)) -> Town {
+pub(crate) async fn town(options: impl FnOnce(&mut Options, &TempDir)) -> Town {
     let directory = TempDir::new().unwrap();
     let mut given = Options::default();
     options(&mut given, &directory);
     Town { running: sandbox::start(given, Arc::new(SystemClock)).await.unwrap(), directory }
 }
 
-async fn plain() -> Town {
+pub(crate) async fn plain() -> Town {
     town(|_, _| {}).await
 }
 
 impl Town {
     /// `pin53` in an environment that holds nothing but what leads to the sandbox.
-    fn pin53(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn pin53(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pin53"));
         command.args(arguments).env_clear().kill_on_drop(true);
         command.envs(self.running.exports.iter().map(|(name, value)| (name, value)));
@@ -45,7 +45,7 @@ impl Town {
         command
     }
 
-    async fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
         Ran::of(timeout(PATIENCE, self.pin53(arguments).output()).await.unwrap().unwrap())
     }
 
@@ -65,14 +65,14 @@ impl Town {
 }
 
 #[derive(Debug)]
-struct Ran {
-    status: Option<i32>,
-    out: String,
-    err: String,
+pub(crate) struct Ran {
+    pub(crate) status: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Self { status: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }

@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["board"],
     &["status"],
     &["reconcile"],
-    &["daemon"],
+    &["daemon", "doctor"],
     &["config"],
     &["cli"],
     &["main"],

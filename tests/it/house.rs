@@ -81,6 +81,16 @@ pub(crate) fn house() -> House {
     }
 }
 
+/// What a reconciler is made of, and by itself what that is made of.
+pub(crate) struct Engine {
+    pub(crate) reconcile: Parts,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) imds: Arc<Imds>,
+    pub(crate) credentials: Arc<Chain>,
+    pub(crate) clock: Arc<ServerClock>,
+    pub(crate) sts: Arc<dyn Transport>,
+}
+
 /// A net in which nobody answers.
 struct Nowhere;
 
@@ -166,6 +176,10 @@ impl House {
     }
 
     pub(crate) fn reconciler(&self, rules: &[Rule]) -> Reconciler {
+        Reconciler::new(self.engine(rules).reconcile)
+    }
+
+    pub(crate) fn engine(&self, rules: &[Rule]) -> Engine {
         let requests = Arc::new(AtomicU64::new(0));
         let clock = Arc::new(ServerClock::default());
         let metered = |transport| Arc::new(Meter::new(transport, Arc::clone(&requests)));
@@ -175,13 +189,13 @@ impl House {
         let imds = Arc::new(Imds::new(settings, to_metadata, Arc::clone(&clock)));
         let shared = Arc::new(Shared::load(&self.env, None).unwrap());
         let sts = metered(self.reachable(Arc::new(InProcess::new(Arc::clone(&self.world)))));
-        let credentials = self.chain(&shared, &imds, &clock, sts);
+        let credentials = Arc::new(self.chain(&shared, &imds, &clock, Arc::<Meter>::clone(&sts)));
         let to_api = InProcess::new(Arc::clone(&self.world)).timeout(route53::TRANSPORT.timeout);
         let client = Client::new(route53::Parts {
             transport: metered(self.reachable((self.between)(to_api))),
-            locator: Locator::new(shared, Arc::clone(&imds), Arc::clone(&self.state)).unwrap(),
-            credentials: Arc::new(credentials),
-            clock,
+            locator: Locator::new(Arc::clone(&shared), Arc::clone(&imds), Arc::clone(&self.state)).unwrap(),
+            credentials: Arc::clone(&credentials),
+            clock: Arc::clone(&clock),
             machine: Arc::clone(&self.machine),
             state: Arc::clone(&self.state),
             signing: self.signing,
@@ -190,10 +204,10 @@ impl House {
         let client = Arc::new(client.unwrap());
         let datagrams = (self.datagrams)(InProcess::new(Arc::clone(&self.world)));
         let auditor = Auditor::new(self.audit.clone(), datagrams, Arc::clone(&client));
-        Reconciler::new(Parts {
+        let reconcile = Parts {
             rules: rules.to_vec(),
             sources: Sources::new(source::Parts {
-                metadata: imds,
+                metadata: Arc::clone(&imds),
                 http: metered(Arc::clone(&self.elsewhere)),
                 ecs: metered(Arc::clone(&self.elsewhere)),
                 datagrams: Arc::new(InProcess::new(Arc::clone(&self.world))),
@@ -204,7 +218,8 @@ impl House {
             state: Arc::clone(&self.state),
             requests,
             mode: self.mode,
-        })
+        };
+        Engine { reconcile, shared, imds, credentials, clock, sts }
     }
 
     /// One round for one CNAME, `vpn.example.com`, without following it.

@@ -7,6 +7,7 @@ mod binary;
 mod clocks;
 mod daemon;
 mod dns_client;
+mod doctor;
 mod documents;
 mod fleet;
 mod floors;

@@ -199,6 +199,12 @@ impl Chain {
         self.cache().stale
     }
 
+    /// Where the credentials at hand are from, and when they stop being accepted, if they do.
+    #[must_use]
+    pub fn kept(&self) -> Option<(Origin, Option<Timestamp>)> {
+        self.cache().kept.as_ref().map(|kept| (kept.loaded.origin, kept.loaded.expires))
+    }
+
     /// Drops credentials that the service has refused, unless they were replaced meanwhile.
     pub async fn refused(&self, credentials: &Credentials) {
         // Whoever is fetching may be about to replace them.

@@ -157,6 +157,14 @@ struct Changes {
     closed: AtomicBool,
 }
 
+/// A hosted zone by what stands at its own name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Apex {
+    pub name: Name,
+    /// The hosts that its own NS set names.
+    pub name_servers: Vec<String>,
+}
+
 /// What a client is made of.
 pub struct Parts {
     pub transport: Arc<dyn Transport>,
@@ -320,15 +328,28 @@ impl Client {
         self.get(&format!("/2013-04-01/change/{id}"), response::change_info).await
     }
 
-    /// The hosts that a zone's own NS set names: it stands at the zone's name, where its list begins.
-    pub(super) async fn apex_name_servers(&self, zone: &ZoneId) -> Result<Vec<String>, Error> {
+    /// What a zone says of itself at its own name, where its list begins; `None` for one without records.
+    ///
+    /// # Errors
+    /// When that could not be read.
+    pub async fn apex(&self, zone: &ZoneId) -> Result<Option<Apex>, Error> {
         let path = format!("/2013-04-01/hostedzone/{zone}/rrset?maxitems=30");
         let page = self.get(&path, response::record_page).await?;
-        let apex = page.sets.first().map(|set| set.name.clone());
-        let own =
-            page.sets.iter().find(|set| set.rtype == RecordType::Ns && Some(&set.name) == apex.as_ref());
+        let Some(name) = page.sets.first().map(|set| set.name.clone()) else { return Ok(None) };
+        let own = page.sets.iter().find(|set| set.rtype == RecordType::Ns && set.name == name);
         let values = own.and_then(RecordSet::as_simple).map_or(&[][..], |(_, values)| values);
-        Ok(values.iter().map(|host| host.trim_end_matches('.').to_owned()).collect())
+        let name_servers = values.iter().map(|host| host.trim_end_matches('.').to_owned()).collect();
+        Ok(Some(Apex { name, name_servers }))
+    }
+
+    /// Goes the way to the service without a signature, and gives where it ended. Any status will do.
+    ///
+    /// # Errors
+    /// When it isn't known where the service is, or there is no way there.
+    pub async fn reach(&self) -> Result<Endpoint, Error> {
+        let endpoint = self.locator.get(self.credentials.is_of_instance()).await.map_err(Error::Locate)?;
+        self.ask_time(endpoint).await.map_err(Error::Transport)?;
+        Ok(endpoint.clone())
     }
 
     pub(super) async fn zones_by_name(&self, start: &Name, id: Option<&ZoneId>) -> Result<ZonePage, Error> {
@@ -497,13 +518,18 @@ impl Client {
         if let Some(now) = self.clock.now() {
             return Ok(now);
         }
+        self.ask_time(endpoint).await?;
+        Ok(self.clock.now().unwrap_or_else(|| self.machine.now()))
+    }
+
+    async fn ask_time(&self, endpoint: &Endpoint) -> Result<(), transport::Error> {
         let host = || endpoint.url.clone();
         let request = Request::get(format!("{}/date", endpoint.url))
             .body(Bytes::new())
             .map_err(|source| transport::Error::Request { host: host(), source: Some(source.into()) })?;
         let answer = self.transport.send(request).await?;
         self.clock.observe(answer.headers(), Authority::Service);
-        Ok(self.clock.now().unwrap_or_else(|| self.machine.now()))
+        Ok(())
     }
 
     /// Mends what a refusal complains of, each thing once; whether it is worth signing again.
@@ -548,7 +574,8 @@ impl Client {
 
     /// Whether a signature by AWS3-HTTPS was found good by this process: what is refused then is not
     /// the scheme.
-    fn is_aws3_taken(&self) -> bool {
+    #[must_use]
+    pub fn is_aws3_taken(&self) -> bool {
         self.aws3_taken.load(Ordering::Relaxed)
     }
 

@@ -8,7 +8,7 @@ mod response;
 mod xml;
 mod zones;
 
-pub use client::{Client, Error, LostAnswer, PATIENCE, Parts, TRANSPORT};
+pub use client::{Apex, Client, Error, LostAnswer, PATIENCE, Parts, TRANSPORT};
 pub use error::{Kind, ServiceError};
 pub use request::{Change, RenderError, render};
 pub use response::{

@@ -145,7 +145,11 @@ impl Client {
         Err(Error::Unreadable(xml::Error::Malformed("a list of a network's zones without end".to_owned())))
     }
 
-    async fn networks_of_zone(&self, zone: &ZoneId) -> Result<Vec<Network>, Error> {
+    /// The networks that see a zone.
+    ///
+    /// # Errors
+    /// When that could not be read.
+    pub async fn networks_of_zone(&self, zone: &ZoneId) -> Result<Vec<Network>, Error> {
         self.get(&format!("/2013-04-01/hostedzone/{zone}"), response::zone_networks).await
     }
 }

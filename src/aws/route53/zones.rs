@@ -218,7 +218,7 @@ impl Client {
         if let Some(known) = self.known_name_servers(zone) {
             return Ok(known);
         }
-        let found = self.apex_name_servers(zone).await?;
+        let found = self.apex(zone).await?.map(|apex| apex.name_servers).unwrap_or_default();
         if let Some(endpoint) = self.locator.known() {
             self.state.set_name_servers(&endpoint.url, zone, Some(&found));
         }
