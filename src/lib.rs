@@ -35,7 +35,7 @@
 //! status       what happened, told
 //! board        what happens, for whoever tells of it
 //! report
-//! apply
+//! apply    policy           what may be done, for IAM
 //! plan
 //! desired      the stages: each sees only those under it
 //! audit        records compared with what their name servers answer
@@ -69,6 +69,7 @@ pub mod imds;
 pub mod listen;
 pub mod pattern;
 pub mod plan;
+pub mod policy;
 pub mod program;
 pub mod reconcile;
 pub mod report;

@@ -58,9 +58,14 @@ impl Locator {
         if let Some(found) = self.place().get() {
             return Some(found);
         }
+        self.settle(&self.region()?).ok()
+    }
+
+    /// The region, where it is known without asking.
+    #[must_use]
+    pub fn region(&self) -> Option<String> {
         let set = self.shared.region().map(|said| said.value);
-        let region = set.or_else(|| self.imds.seen_region()).or_else(|| self.state.region())?;
-        self.settle(&region).ok()
+        set.or_else(|| self.imds.seen_region()).or_else(|| self.state.region())
     }
 
     /// The endpoint if the region is one of the largest partition's. Custom ones are the same in all.

@@ -21,6 +21,12 @@ pub enum Signing {
     SigV4,
 }
 
+/// The partition that a region is in, as it stands in ARNs.
+#[must_use]
+pub fn partition_of(region: &str) -> &'static str {
+    partition::Partition::of(region).name
+}
+
 /// A text names no way of signing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected auto, aws3-https or sigv4, found '{0}'")]

@@ -6,6 +6,8 @@
 pub(super) struct Partition {
     /// What the names of its regions begin with; the last partition takes all others.
     region_prefix: &'static str,
+    /// Its name, as it stands in ARNs.
+    pub name: &'static str,
     pub route53: Route53,
     /// What the hosts of its regional services end with, and of those with dual stack.
     suffix: &'static str,
@@ -26,6 +28,7 @@ pub(super) struct Route53 {
 const PARTITIONS: &[Partition] = &[
     Partition {
         region_prefix: "cn-",
+        name: "aws-cn",
         route53: Route53 {
             host: "route53.amazonaws.com.cn",
             signing_region: "cn-northwest-1",
@@ -39,6 +42,7 @@ const PARTITIONS: &[Partition] = &[
     },
     Partition {
         region_prefix: "us-gov-",
+        name: "aws-us-gov",
         route53: Route53 {
             host: "route53.us-gov.amazonaws.com",
             signing_region: "us-gov-west-1",
@@ -52,6 +56,7 @@ const PARTITIONS: &[Partition] = &[
     },
     Partition {
         region_prefix: "us-iso-",
+        name: "aws-iso",
         route53: Route53 {
             host: "route53.c2s.ic.gov",
             signing_region: "us-iso-east-1",
@@ -65,6 +70,7 @@ const PARTITIONS: &[Partition] = &[
     },
     Partition {
         region_prefix: "us-isob-",
+        name: "aws-iso-b",
         route53: Route53 {
             host: "route53.sc2s.sgov.gov",
             signing_region: "us-isob-east-1",
@@ -78,6 +84,7 @@ const PARTITIONS: &[Partition] = &[
     },
     Partition {
         region_prefix: "eu-isoe-",
+        name: "aws-iso-e",
         route53: Route53 {
             host: "route53.cloud.adc-e.uk",
             signing_region: "eu-isoe-west-1",
@@ -91,6 +98,7 @@ const PARTITIONS: &[Partition] = &[
     },
     Partition {
         region_prefix: "us-isof-",
+        name: "aws-iso-f",
         route53: Route53 {
             host: "route53.csp.hci.ic.gov",
             signing_region: "us-isof-south-1",
@@ -104,6 +112,7 @@ const PARTITIONS: &[Partition] = &[
     },
     Partition {
         region_prefix: "eusc-",
+        name: "aws-eusc",
         route53: Route53 {
             host: "route53.amazonaws.eu",
             signing_region: "eusc-de-east-1",
@@ -121,6 +130,7 @@ const PARTITIONS: &[Partition] = &[
 /// The one that all regions without a prefix of their own are in.
 const AWS: Partition = Partition {
     region_prefix: "",
+    name: "aws",
     route53: Route53 {
         host: "route53.amazonaws.com",
         signing_region: "us-east-1",

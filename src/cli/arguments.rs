@@ -6,7 +6,9 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use super::{capture, check, completions, curl, demo, doctor, man, plan, run, sandbox, sign, status, verify};
+use super::{
+    capture, check, completions, curl, demo, doctor, man, plan, policy, run, sandbox, sign, status, verify,
+};
 
 #[derive(Debug, clap::Parser)]
 #[command(name = "pin53", version, disable_help_subcommand = true, after_help = EXAMPLES)]
@@ -32,6 +34,8 @@ pub(super) enum Command {
     Check(check::Args),
     /// Checks every step, and says what mends it
     Doctor(doctor::Args),
+    /// The least-privilege IAM policy for the configuration
+    Policy(policy::Args),
     /// Sign a request: the headers to add, or the signed URL
     #[command(hide = true)]
     Sign(sign::Args),
@@ -220,6 +224,7 @@ mod tests {
             "pin53 capture --help",
             "pin53 curl --help",
             "pin53 check --help",
+            "pin53 policy --help",
             "pin53 completions --help",
             "pin53 man --help",
         ] {
@@ -243,6 +248,7 @@ mod tests {
           status   What was last seen and done
           check    The configuration file alone: every fault at once
           doctor   Checks every step, and says what mends it
+          policy   The least-privilege IAM policy for the configuration
           sandbox  A local AWS to try and test on
           demo     The whole story on the sandbox, in a few seconds
 

@@ -16,6 +16,7 @@ mod failure;
 mod log;
 mod man;
 mod plan;
+mod policy;
 mod run;
 mod runtime;
 mod sandbox;
@@ -61,6 +62,7 @@ fn dispatch(command: Command, env: &Env, out: &mut dyn Write, err: &mut dyn Writ
         Command::Status(args) => status::run(&args, env, out),
         Command::Check(args) => check::run(&args, env, out),
         Command::Doctor(args) => doctor::run(&args, env, out),
+        Command::Policy(args) => policy::run(&args, env, out, err),
         Command::Sign(args) => sign::run(&args, env, out, err),
         Command::Curl(args) => curl::run(&args, env, out, err),
         Command::Verify(args) => verify::run(&args, env, out),

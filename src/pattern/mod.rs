@@ -245,6 +245,22 @@ impl<T> Pattern<T> {
     }
 }
 
+impl<T: fmt::Display> Pattern<T> {
+    /// The text, with what `word` gives in the place of each of its words.
+    pub fn filled(&self, word: impl Fn(&Item) -> String) -> String {
+        match self {
+            Self::Plain(plain) => plain.to_string(),
+            Self::Worded(parts) => {
+                let filled = parts.0.iter().map(|part| match part {
+                    Part::Text(text) => text.to_string(),
+                    Part::Item(item) => word(item),
+                });
+                filled.collect()
+            }
+        }
+    }
+}
+
 impl<T> From<T> for Pattern<T> {
     fn from(plain: T) -> Self {
         Self::Plain(plain)

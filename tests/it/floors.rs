@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["audit"],
     &["desired"],
     &["plan"],
-    &["apply"],
+    &["apply", "policy"],
     &["report"],
     &["board"],
     &["status"],

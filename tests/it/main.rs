@@ -18,6 +18,7 @@ mod leaving;
 mod names;
 mod once;
 mod owned;
+mod policy;
 mod quiet;
 mod races;
 mod records;

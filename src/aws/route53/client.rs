@@ -223,6 +223,12 @@ impl Client {
         }
     }
 
+    /// The region that this is, where it is known.
+    #[must_use]
+    pub fn region(&self) -> Option<String> {
+        self.locator.region()
+    }
+
     /// How many requests were sent to the service.
     #[must_use]
     pub fn requests(&self) -> u64 {
