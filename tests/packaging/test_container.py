@@ -6,18 +6,19 @@ Built and run by podman with the engine settings below, which need no systemd an
 import json
 import os
 import re
+import shlex
 import subprocess
 import tarfile
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import DEPLOY
+from conftest import DEPLOY, ROOT
 from peers import waited_for
 
 NAME = "vpn.example.com"
-# How a container is to be run, and, in the second line, what a machine that has no CAP_SYS_RESOURCE lets it have.
-LOCKED = ["--network=host", "--read-only", "--cap-drop=all", "--security-opt=no-new-privileges"]
-LOCKED += ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1000:1000"]
+# What a machine that has no CAP_SYS_RESOURCE lets a container have.
+WITHIN_BOUNDS = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1000:1000"]
+LOCKED = ["--network=host", "--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", *WITHIN_BOUNDS]
 
 
 class Podman:
@@ -54,14 +55,17 @@ def podman(tmp_path_factory):
     podman("rm", "--all", "--force", "--time", "0")
 
 
+def passed(variables):
+    return [f"--env={name}={value}" for name, value in variables.items()]
+
+
 @pytest.fixture
 def run_in(podman, sandbox):
     """`podman run`, locked up, with the sandbox around it."""
 
     def run(*arguments, options=(), environment=None):
-        variables = sandbox.env | (environment or {})
-        passed = [f"--env={name}={value}" for name, value in variables.items()]
-        return podman.try_to("run", *LOCKED, *passed, *options, "pin53", *arguments)
+        variables = passed(sandbox.env | (environment or {}))
+        return podman.try_to("run", *LOCKED, *variables, *options, "pin53", *arguments)
 
     return run
 
@@ -111,6 +115,13 @@ def test_the_daemon_is_healthy_while_in_sync_and_stops_when_asked(podman, run_in
     podman("stop", "--time", "10", name)
     (container,) = json.loads(podman("container", "inspect", name))
     assert container["State"]["ExitCode"] == 0
+
+
+def test_the_command_of_the_readme_pins_its_name(podman, sandbox):
+    (command,) = re.findall(r"^podman run (.*) pin53$", (ROOT / "README.md").read_text(), re.M)
+    container = podman("run", *WITHIN_BOUNDS, *passed(sandbox.env), *shlex.split(command), "pin53").strip()
+    waited_for(lambda: podman.try_to("healthcheck", "run", container).returncode == 0)
+    assert sandbox.dig(NAME, "CNAME", "+short").strip() == f"{sandbox.host()}."
 
 
 def test_a_daemon_that_may_not_do_its_work_is_unhealthy(podman, run_in, sandbox):
