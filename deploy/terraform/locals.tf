@@ -16,13 +16,18 @@ locals {
         Effect   = "Allow"
         Action   = "route53:ChangeResourceRecordSets"
         Resource = "arn:${var.partition}:route53:::hostedzone/${var.zone_id}"
-        Condition = {
-          "ForAllValues:StringEquals" = {
-            "route53:ChangeResourceRecordSetsNormalizedRecordNames" = local.normalized_names
-            "route53:ChangeResourceRecordSetsRecordTypes"           = [var.type]
-            "route53:ChangeResourceRecordSetsActions"               = ["CREATE", "DELETE"]
-          }
-        }
+        Condition = merge(
+          {
+            "ForAllValues:StringEquals" = merge(
+              {
+                "route53:ChangeResourceRecordSetsRecordTypes" = [var.type]
+                "route53:ChangeResourceRecordSetsActions"     = ["CREATE", "DELETE"]
+              },
+              local.are_patterns ? {} : local.granted_names
+            )
+          },
+          local.are_patterns ? { "ForAllValues:StringLike" = local.granted_names } : {}
+        )
       },
       {
         Sid      = "FollowTheChange"
@@ -33,8 +38,15 @@ locals {
     ]
   }
 
-  # Route 53 compares lower case, without the final dot, and with the asterisk as an escape.
-  normalized_names = [for name in var.names : replace(lower(trimsuffix(name, ".")), "*", "\\052")]
+  # Route 53 compares lower case, without the final dot, and with the asterisk as an escape. What the metadata fills
+  # in becomes IAM's asterisk.
+  are_patterns = length(regexall("{{", join("", var.names))) > 0
+  granted_names = {
+    "route53:ChangeResourceRecordSetsNormalizedRecordNames" = sort([
+      for name in var.names :
+      replace(replace(replace(lower(trimsuffix(name, ".")), "*", "\\052"), "/{{ *instance_id *}}/", "i-*"), "/{{[^}]*}}/", "*")
+    ])
+  }
 
   user_data = templatefile("${path.module}/../cloud-init/user-data.yaml", {
     Names         = join(",", var.names)

@@ -1,10 +1,10 @@
 variable "names" {
-  description = "DNS names that the instance pins, like [\"vpn.example.com\"]."
+  description = "DNS names that each instance pins, like [\"vpn.example.com\"] or, for several instances, [\"{{ instance_id }}.example.com\"]."
   type        = list(string)
 
   validation {
-    condition     = length(var.names) > 0 && alltrue([for name in var.names : can(regex("^[^\\s,'\"\\\\]+$", name))])
-    error_message = "Expected at least one DNS name, each without spaces, commas, quotes and backslashes."
+    condition     = length(var.names) > 0 && alltrue([for name in var.names : can(regex("^([^\\s,'\"\\\\{}]|\\{\\{[^,'\"\\\\{}]+\\}\\})+$", name))])
+    error_message = "Expected at least one DNS name, each without commas, quotes and backslashes, and without spaces outside of {{ }}."
   }
 }
 

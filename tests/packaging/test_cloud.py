@@ -6,6 +6,7 @@ those. cfn-lint and moto judge the template.
 
 import ast
 import base64
+import functools
 import json
 import re
 import shutil
@@ -26,14 +27,16 @@ MODULE = DEPLOY / "terraform"
 TEMPLATE = DEPLOY / "cloudformation" / "pin53.yaml"
 
 
-def policy(names, kind="CNAME"):
-    """The policy that deploy/iam shows, for these names of a zone that is known."""
-    policy = json.loads((DEPLOY / "iam" / "policy.json").read_text())
-    policy["Statement"] = [only for only in policy["Statement"] if only["Sid"] != "FindTheHostedZone"]
-    (change,) = [only for only in policy["Statement"] if only["Sid"] == "ChangeTheRecord"]
-    changed = change["Condition"]["ForAllValues:StringEquals"]
-    changed["route53:ChangeResourceRecordSetsNormalizedRecordNames"] = names
-    changed["route53:ChangeResourceRecordSetsRecordTypes"] = [kind]
+@pytest.fixture
+def policy(pin53):
+    """What pin53 says that it needs for names."""
+
+    def policy(names, kind="CNAME"):
+        named = [word for name in names for word in ("--name", name)]
+        ended = pin53("policy", "--format", "json", *named, "--type", kind, "--zone", ZONE)
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(ended.stdout)
+
     return policy
 
 
@@ -42,67 +45,87 @@ def by_hand(names, kind="CNAME"):
     return yaml.safe_load(user_data(**values))
 
 
-def terraform(*arguments, cwd, stdin=None):
-    command = ["terraform", *arguments]
-    environment = plain_environment(cwd) | {"CHECKPOINT_DISABLE": "1"}
-    return subprocess.run(command, env=environment, cwd=cwd, input=stdin, capture_output=True, text=True)
+@pytest.fixture
+def terraform(tmp_path):
+    if not shutil.which("terraform"):
+        pytest.skip("terraform isn't on PATH, and no package registry has it")
+
+    def terraform(*arguments, cwd=MODULE, stdin=""):
+        environment = plain_environment(tmp_path) | {"CHECKPOINT_DISABLE": "1"}
+        command = ["terraform", *arguments]
+        return subprocess.run(command, env=environment, cwd=cwd, input=stdin, capture_output=True, text=True)
+
+    return terraform
+
+
+class Module:
+    """Those parts of the module that need no provider, with values for its variables."""
+
+    def __init__(self, terraform, home, values):
+        shutil.copytree(DEPLOY / "cloud-init", home / "cloud-init")
+        here = home / "terraform"
+        here.mkdir()
+        for file in ("variables.tf", "locals.tf"):
+            shutil.copy(MODULE / file, here)
+        (here / "terraform.tfvars.json").write_text(json.dumps(values))
+        self.terraform = functools.partial(terraform, cwd=here)
+
+    def value(self, expression):
+        ended = self.terraform("console", stdin=f"jsonencode({expression})")
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(json.loads(ended.stdout))
+
+    def fault(self):
+        ended = self.terraform("plan", "-no-color", "-input=false")
+        assert ended.returncode != 0, ended.stdout
+        return " ".join(ended.stderr.replace("│", " ").split())
 
 
 @pytest.fixture
-def evaluate(tmp_path):
-    """An expression of the module's, by Terraform, with the parts that need no provider."""
-    if not shutil.which("terraform"):
-        pytest.skip("terraform isn't on PATH, and no package registry has it")
-    shutil.copytree(DEPLOY / "cloud-init", tmp_path / "cloud-init")
-    module = tmp_path / "terraform"
-    module.mkdir()
-    for file in ("variables.tf", "locals.tf"):
-        shutil.copy(MODULE / file, module)
+def module(terraform, tmp_path):
+    def module(**values):
+        required = {"names": NAMES, "zone_id": ZONE, "package_url": URL, "package_sha256": SHA256}
+        return Module(terraform, tmp_path / "module", required | values)
 
-    def evaluate(expression, **variables):
-        variables = {"names": NAMES, "zone_id": ZONE, "package_url": URL, "package_sha256": SHA256} | variables
-        (module / "terraform.tfvars.json").write_text(json.dumps(variables))
-        ended = terraform("console", cwd=module, stdin=f"jsonencode({expression})")
-        return json.loads(json.loads(ended.stdout)) if ended.returncode == 0 and ended.stdout else ended.stderr
-
-    return evaluate
+    return module
 
 
-def test_terraform_would_format_nothing():
-    if not shutil.which("terraform"):
-        pytest.skip("terraform isn't on PATH, and no package registry has it")
-    ended = terraform("fmt", "-check", "-diff", cwd=MODULE)
+def test_terraform_would_format_nothing(terraform):
+    ended = terraform("fmt", "-check", "-diff")
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-def test_the_module_grants_what_pin53_needs_and_nothing_else(evaluate):
-    assert evaluate("local.policy") == policy(["vpn.example.com", "\\052.dev.example.com"])
-    assert evaluate("local.policy", names=["a.example.com"], type="A") == policy(["a.example.com"], "A")
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        (NAMES, "CNAME"),
+        (["a.example.com"], "AAAA"),
+        (["*.Dev.Example.COM."], "A"),
+        (["vpn.example.com", "{{ instance_id }}.example.com", "{{tags.Name}}.Example.com."], "CNAME"),
+    ],
+)
+def test_the_module_grants_what_pin53_says_that_it_needs(module, policy, names, kind):
+    assert module(names=names, type=kind).value("local.policy") == policy(names, kind)
 
 
-def test_names_are_granted_in_the_form_that_route_53_compares(evaluate):
-    assert evaluate("local.policy", names=["*.Dev.Example.COM."]) == policy(["\\052.dev.example.com"])
-
-
-def test_the_modules_user_data_is_what_a_person_would_fill_in(evaluate):
-    assert yaml.safe_load(evaluate("local.user_data")) == by_hand(NAMES)
+def test_the_modules_user_data_is_what_a_person_would_fill_in(module):
+    assert yaml.safe_load(module().value("local.user_data")) == by_hand(NAMES)
 
 
 @pytest.mark.parametrize(
     ("variable", "value", "expected"),
     [
         ("names", [], "at least one DNS name"),
-        ("names", ["a'b.example.com"], "without spaces, commas, quotes"),
+        ("names", ["a'b.example.com"], "without commas, quotes and backslashes"),
+        ("names", ["a b.example.com"], "without spaces outside"),
         ("type", "TXT", "CNAME, A or AAAA"),
         ("zone_id", "/hostedzone/Z1", "bare id"),
         ("package_url", "http://packages.example.com/pin53.deb", "https://"),
         ("package_sha256", "abc", "64 hexadecimal digits"),
     ],
 )
-def test_the_module_refuses_a_wrong_value(evaluate, variable, value, expected):
-    said = evaluate("local.user_data", **{variable: value})
-    assert isinstance(said, str), said
-    assert expected in " ".join(re.sub("[│╷╵]", " ", said).split()), said
+def test_the_module_refuses_a_wrong_value(module, variable, value, expected):
+    assert expected in module(**{variable: value}).fault()
 
 
 def blocks(text, kind):
@@ -142,46 +165,64 @@ def test_cfn_lint_finds_nothing():
     assert ended.returncode == 0, ended.stdout
 
 
+class Stack:
+    """A stack of the template on moto."""
+
+    def __init__(self, amazon, name, **values):
+        values = {"ZoneId": ZONE, "PackageUrl": URL, "PackageSha256": SHA256} | values
+        amazon["cloudformation"].create_stack(
+            StackName=name,
+            TemplateBody=TEMPLATE.read_text(),
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
+            Capabilities=["CAPABILITY_IAM"],
+        )
+        (stack,) = amazon["cloudformation"].describe_stacks(StackName=name)["Stacks"]
+        assert stack["StackStatus"] == "CREATE_COMPLETE"
+        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        self.amazon = amazon
+
+    def granted(self):
+        iam, role = self.amazon["iam"], self.outputs["RoleName"]
+        assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
+        (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        # Moto keeps what a template holds as Python writes it.
+        return ast.literal_eval(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
+
+
 @pytest.fixture(scope="module")
 def amazon(tmp_path_factory):
-    """Clients of moto, with the stack on it."""
+    """Clients of moto."""
     moto = Moto(tmp_path_factory.mktemp("moto"))
-    with in_environment(plain_environment(moto.home) | moto.env | {"AWS_ENDPOINT_URL": moto.env["AWS_ENDPOINT_URL_ROUTE_53"]}):
+    everything = {"AWS_ENDPOINT_URL": moto.env["AWS_ENDPOINT_URL_ROUTE_53"]}
+    with in_environment(plain_environment(moto.home) | moto.env | everything):
         session = boto3.session.Session()
-        clients = {service: session.client(service) for service in ("cloudformation", "iam", "ec2")}
-    values = {"Names": ",".join(NAMES[:1]), "ZoneId": ZONE, "PackageUrl": URL, "PackageSha256": SHA256}
-    parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
-    clients["cloudformation"].create_stack(
-        StackName="pin53",
-        TemplateBody=TEMPLATE.read_text(),
-        Parameters=parameters,
-        Capabilities=["CAPABILITY_IAM"],
-    )
-    (stack,) = clients["cloudformation"].describe_stacks(StackName="pin53")["Stacks"]
-    assert stack["StackStatus"] == "CREATE_COMPLETE"
-    clients["outputs"] = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-    yield clients
+        yield {service: session.client(service) for service in ("cloudformation", "iam", "ec2")}
     moto.end()
 
 
-def test_the_stack_grants_what_pin53_needs_and_nothing_else(amazon):
-    role = amazon["outputs"]["RoleName"]
-    (name,) = amazon["iam"].list_role_policies(RoleName=role)["PolicyNames"]
-    granted = amazon["iam"].get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-    # Moto keeps what a template holds as Python writes it.
-    assert ast.literal_eval(granted) == policy(NAMES[:1])
-    assert amazon["iam"].list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
+@pytest.fixture(scope="module")
+def stack(amazon):
+    return Stack(amazon, "pin53", Names="vpn.example.com")
 
 
-def test_instances_of_the_stack_have_its_role_and_user_data_and_only_imdsv2(amazon):
-    template = amazon["outputs"]["LaunchTemplateId"]
+def test_the_stack_grants_what_pin53_says_that_it_needs(stack, policy):
+    assert stack.granted() == policy(["vpn.example.com"])
+
+
+def test_names_that_the_metadata_fills_in_are_granted_as_patterns(amazon, policy):
+    names = ["{{ instance_id }}.example.com"]
+    stack = Stack(amazon, "patterns", Names=names[0], NamePatterns="i-*.example.com")
+    assert stack.granted() == policy(names)
+
+
+def test_instances_of_the_stack_have_its_role_and_user_data_and_only_imdsv2(amazon, stack):
+    template = stack.outputs["LaunchTemplateId"]
     (version,) = amazon["ec2"].describe_launch_template_versions(LaunchTemplateId=template)["LaunchTemplateVersions"]
     data = version["LaunchTemplateData"]
     text = base64.b64decode(data["UserData"])
-    assert yaml.safe_load(text) == by_hand(NAMES[:1])
     assert text.startswith(b"#cloud-config\n")
+    assert yaml.safe_load(text) == by_hand(["vpn.example.com"])
     assert data["MetadataOptions"]["HttpTokens"] == "required"
-    profile = amazon["iam"].get_instance_profile(InstanceProfileName=amazon["outputs"]["InstanceProfileName"])
+    profile = amazon["iam"].get_instance_profile(InstanceProfileName=stack.outputs["InstanceProfileName"])
     assert data["IamInstanceProfile"]["Arn"] == profile["InstanceProfile"]["Arn"]
-    roles = [role["RoleName"] for role in profile["InstanceProfile"]["Roles"]]
-    assert roles == [amazon["outputs"]["RoleName"]]
+    assert [role["RoleName"] for role in profile["InstanceProfile"]["Roles"]] == [stack.outputs["RoleName"]]
