@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import time
 
 from conftest import CONFIGURATION
 from machine import eventually
@@ -26,14 +27,19 @@ def test_it_waits_for_a_name_and_three_commands_pin_it(bare, sandbox, package):
     assert (installation, len(others)) == ("dpkg -i pin53_*.deb", 2)
     bare.unit("pin53.service", Environment=sandbox.variables())
     bare.boot().booted()
+    start = time.monotonic()
     said = install(bare, package)
+    installed = time.monotonic()
     assert "put a name into /etc/pin53/pin53.toml" in said
     assert bare.says("systemctl is-enabled pin53") == "enabled"
     assert bare.says("systemctl is-enabled pin53-once.timer || true") == "disabled"
     assert bare.says("systemctl is-system-running") == "running", "nothing has failed"
+    looked = time.monotonic()
     for command in others:
         bare.shell(command)
     assert sandbox.served() == sandbox.host()
+    took = installed - start + time.monotonic() - looked
+    assert took < 10, "as the README says"
 
 
 def test_one_that_is_configured_already_is_started(bare, sandbox, package):

@@ -156,7 +156,7 @@ def test_the_example_gives_what_has_no_default_and_takes_what_is_put_out():
     required = {name for name, body in blocks(module, "variable").items() if "default" not in body}
     assert set(blocks(example, "module")["pin53"]) == required | {"source"}
     taken = re.findall(r"\bmodule\.pin53\.(\w+)", example)
-    taken += re.search(r"outputs `(\w+)` and `(\w+)`", readme).groups()
+    taken += re.search(r"outputs `(\w+)`\s+and\s+`(\w+)`", readme).groups()
     assert set(taken) <= set(blocks(module, "output"))
 
 
