@@ -158,6 +158,10 @@ struct Watched {
     due: Instant,
     clocks: Clocks,
     said: Said,
+    /// What came of it when it was last known what should be.
+    firm: Option<Entry>,
+    /// Since then it wasn't, and that was told.
+    left: bool,
     /// The change of this record that is being followed.
     following: Option<AbortHandle>,
     stay: Stay,
@@ -237,6 +241,9 @@ impl Daemon {
         let now = Instant::now();
         let mut rounds: BTreeMap<(Option<ZoneId>, Reading), Vec<Due>> = BTreeMap::new();
         for (rule, watched) in self.watched.iter_mut().enumerate() {
+            if let Some(entry) = watched.come_back() {
+                self.board.decided(rule, &entry, false);
+            }
             if let Some((reading, look)) = watched.start(now) {
                 let due = Due { rule, look };
                 let zone = self.reconciler.zone_of(&due);
@@ -332,6 +339,8 @@ impl Watched {
             due: now,
             clocks: Clocks::default(),
             said: Said::default(),
+            firm: None,
+            left: false,
             following: None,
             stay: Stay::Here,
         }
@@ -382,6 +391,28 @@ impl Watched {
         Some((if acts { Reading::Remembered } else { Reading::Served }, look))
     }
 
+    /// Where nothing was known for a while, and now the same is known as before: what came of it then holds
+    /// again, and nobody has to be asked for that.
+    fn come_back(&mut self) -> Option<Entry> {
+        if !self.left || self.busy || self.moved || !self.is_known() || self.stay != Stay::Here {
+            return None;
+        }
+        self.left = false;
+        let firm = self.firm.as_ref().filter(|entry| entry.class == Class::Fine)?;
+        let entry = Entry {
+            outcome: Outcome::Unchanged,
+            before: firm.after.clone(),
+            reason: None,
+            change_id: None,
+            request_id: None,
+            ..firm.clone()
+        };
+        if self.said.is_news(&entry) {
+            report::log_decision(&entry);
+        }
+        Some(entry)
+    }
+
     /// Logs what is new about an entry, and decides when the record is due again.
     fn settle(&mut self, due: &Due, entry: &Entry, settings: Settings, cost: Cost, quiet: Option<Instant>) {
         self.busy = false;
@@ -390,8 +421,10 @@ impl Watched {
         }
         // Nothing was asked of Route 53: the record is due when it was.
         if entry.outcome == Outcome::Left || !due.look.is_known() {
+            self.left |= !due.look.is_known();
             return;
         }
+        (self.firm, self.left) = (Some(entry.clone()), false);
         let now = Instant::now();
         let pause = self.clocks.pause(entry, settings, cost);
         // What the sources said meanwhile doesn't wait.
@@ -457,6 +490,32 @@ mod tests {
         watched.take_in(known("b.example.net"));
         assert_eq!(watched.start(now), Some((Reading::Remembered, known("b.example.net"))));
         assert_eq!(watched.start(now), None, "while a round is under way, no other is started");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_decided_before_nothing_was_known_holds_again_after_it() {
+        let now = Instant::now();
+        let mut watched = Watched::new(now);
+        let due = |look| Due { rule: 0, look };
+        watched.take_in(known("a.example.net"));
+        watched.start(now);
+        watched.settle(&due(known("a.example.net")), &entry(Outcome::Changed), RHYTHM, NOTHING, None);
+        assert_eq!(watched.come_back(), None);
+        let silent = look(Observation::Unknown("silent".to_owned()));
+        watched.take_in(silent.clone());
+        watched.start(now);
+        watched.settle(&due(silent.clone()), &entry(Outcome::Left), RHYTHM, NOTHING, None);
+        assert_eq!(watched.come_back(), None, "nothing is known");
+        watched.take_in(known("a.example.net"));
+        assert_eq!(watched.come_back(), Some(entry(Outcome::Unchanged)));
+        assert_eq!(watched.come_back(), None, "it is said once");
+        assert_eq!(watched.start(now), None, "and nobody is asked");
+
+        watched.take_in(silent.clone());
+        watched.start(now);
+        watched.settle(&due(silent), &entry(Outcome::Left), RHYTHM, NOTHING, None);
+        watched.take_in(known("b.example.net"));
+        assert_eq!(watched.come_back(), None, "another value has to be decided about");
     }
 
     #[tokio::test(start_paused = true)]
