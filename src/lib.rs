@@ -31,7 +31,7 @@
 //! cli          arguments in, one call, words and exit status out; alone prints to stdout
 //! config       layers of raw settings in, checked settings out
 //! daemon   doctor             when: start, watch, interval, stop; each step examined, nothing changed
-//! reconcile    one round of the stages below
+//! reconcile   notify          one round of the stages below; who is told of it
 //! status       what happened, told
 //! board        what happens, for whoever tells of it
 //! report
@@ -67,6 +67,7 @@ pub mod doctor;
 pub mod env;
 pub mod imds;
 pub mod listen;
+pub mod notify;
 pub mod pattern;
 pub mod plan;
 pub mod policy;

@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Timestamp;
 use crate::dns::ZoneId;
 
 /// The file's name in the state directory.
@@ -46,6 +47,16 @@ struct Facts {
     region: Option<String>,
     /// What was learnt of each Route 53 endpoint.
     endpoints: BTreeMap<String, Endpoint>,
+    /// Records in trouble, and who was told of it.
+    told: BTreeMap<String, Told>,
+}
+
+/// Trouble of a record, as far as it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    pub since: Timestamp,
+    /// The notifications that know of it.
+    pub to: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -199,6 +210,15 @@ impl State {
                 None => known.remove(zone).is_some(),
             }
         });
+    }
+
+    /// Records in trouble, and who was told of it.
+    pub fn told(&self) -> BTreeMap<String, Told> {
+        self.lock().facts.told.clone()
+    }
+
+    pub fn set_told(&self, told: BTreeMap<String, Told>) {
+        self.update(|facts| replace_if_other(&mut facts.told, told));
     }
 
     /// Makes a change that tells whether it made a difference.

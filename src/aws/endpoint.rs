@@ -69,7 +69,7 @@ impl Endpoint {
         let partition = Partition::of(region);
         let signing_region = match service {
             Service::Route53 => partition.route53.signing_region,
-            Service::Sts | Service::Sso | Service::SsoOidc => region,
+            Service::Sts | Service::Sso | Service::SsoOidc | Service::Lambda | Service::Sns => region,
         };
         let signing_region = signing_region.to_owned();
         let fips = shared.fips();
@@ -102,6 +102,8 @@ impl Endpoint {
             Service::Sts => partition.regional("sts", region, fips, dual_stack),
             Service::Sso => partition.regional("portal.sso", region, fips, dual_stack),
             Service::SsoOidc => partition.regional("oidc", region, fips, dual_stack),
+            Service::Lambda => partition.regional("lambda", region, fips, dual_stack),
+            Service::Sns => partition.regional("sns", region, fips, dual_stack),
             Service::Route53 => {
                 let route53 = &partition.route53;
                 let (host, wish) = match (fips, dual_stack) {

@@ -1,5 +1,7 @@
-//! AWS: its variables and profile files, credentials, endpoints, STS and the Route 53 API.
+//! AWS: its variables and profile files, credentials, endpoints, STS, the Route 53 API, and single calls of other
+//! services.
 
+pub mod caller;
 pub mod credentials;
 pub mod endpoint;
 pub mod locator;
@@ -10,6 +12,8 @@ pub mod shared;
 pub mod sts;
 
 use std::str::FromStr;
+
+pub use sts::query_text;
 
 /// How requests to Route 53 are signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]

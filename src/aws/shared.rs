@@ -14,6 +14,8 @@ pub enum Service {
     Sts,
     Sso,
     SsoOidc,
+    Lambda,
+    Sns,
 }
 
 impl Service {
@@ -23,6 +25,8 @@ impl Service {
             Self::Sts => "AWS_ENDPOINT_URL_STS",
             Self::Sso => "AWS_ENDPOINT_URL_SSO",
             Self::SsoOidc => "AWS_ENDPOINT_URL_SSO_OIDC",
+            Self::Lambda => "AWS_ENDPOINT_URL_LAMBDA",
+            Self::Sns => "AWS_ENDPOINT_URL_SNS",
         }
     }
 
@@ -33,6 +37,8 @@ impl Service {
             Self::Sts => "sts",
             Self::Sso => "sso",
             Self::SsoOidc => "sso_oidc",
+            Self::Lambda => "lambda",
+            Self::Sns => "sns",
         }
     }
 }

@@ -65,7 +65,8 @@ pub enum Error {
     Request(#[source] http::Error),
 }
 
-fn said(refusal: &ServiceError) -> String {
+/// A refusal in words, behind the service's name.
+pub(super) fn said(refusal: &ServiceError) -> String {
     let code = if refusal.code.is_empty() { "nothing that can be read" } else { &refusal.code };
     let messages = refusal.messages.join("; ");
     let colon = if messages.is_empty() { "" } else { ": " };
@@ -214,7 +215,7 @@ fn form(action: &str, role: &Role, more: &[(&str, Option<&str>)]) -> SecretStrin
 }
 
 /// `text` as the value in a query or a form, in the one spelling that every signer agrees on.
-pub(super) fn query_text(text: &str) -> impl std::fmt::Display {
+pub fn query_text(text: &str) -> impl std::fmt::Display {
     const KEPT: percent_encoding::AsciiSet =
         percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     percent_encoding::utf8_percent_encode(text, &KEPT)

@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::access::Access;
 use super::{Exit, Failure};
 use crate::audit::Auditor;
+use crate::aws::caller::Caller;
 use crate::aws::credentials::Chain;
 use crate::aws::locator::Locator;
 use crate::aws::route53::{self, Client};
@@ -20,6 +21,7 @@ use crate::clock::{ServerClock, SystemClock};
 use crate::config::Settings;
 use crate::env::Env;
 use crate::imds::Imds;
+use crate::notify;
 use crate::reconcile::{self, Mode, Reconciler};
 use crate::report::{self, Class, Round};
 use crate::source::{self, Sources};
@@ -34,6 +36,8 @@ pub(super) struct Parts {
     pub credentials: Arc<Chain>,
     pub clock: Arc<ServerClock>,
     pub to_sts: Arc<dyn Transport>,
+    /// What notifications leave by: in the clear, and over TLS.
+    pub to_listeners: [Arc<dyn Transport>; 2],
 }
 
 /// A reconciler for these settings, whose calls are attempted again for as long as `patience`, with its connection to Route 53 being opened already: by the
@@ -47,6 +51,19 @@ pub(super) fn reconciler(
     mode: Mode,
     patience: Duration,
 ) -> Result<Reconciler, Failure> {
+    with_outside(settings, env, mode, patience).map(|(reconciler, _)| reconciler)
+}
+
+/// The same, with what notifications leave by.
+///
+/// # Errors
+/// As for [`reconciler`].
+pub(super) fn with_outside(
+    settings: &Settings,
+    env: &Env,
+    mode: Mode,
+    patience: Duration,
+) -> Result<(Reconciler, notify::Outside), Failure> {
     let state = Arc::new(match &settings.state_dir {
         Some(directory) => {
             let (state, error) = State::load(directory);
@@ -57,8 +74,26 @@ pub(super) fn reconciler(
         }
         None => State::in_memory(),
     });
-    let parts = parts(settings, env, state, patience)?;
-    Ok(Reconciler::new(reconcile::Parts { mode, ..parts.reconcile }))
+    let parts = parts(settings, env, Arc::clone(&state), patience)?;
+    let [plain, over_tls] = parts.to_listeners;
+    let outside = notify::Outside {
+        env: env.clone(),
+        over_tls: Arc::clone(&over_tls),
+        plain: Arc::clone(&plain),
+        aws: Caller {
+            shared: parts.shared,
+            imds: parts.imds,
+            state,
+            credentials: parts.credentials,
+            clock: Arc::clone(&parts.clock),
+            machine: Arc::new(SystemClock),
+            over_tls,
+            plain,
+        },
+        clock: parts.clock,
+        machine: Arc::new(SystemClock),
+    };
+    Ok((Reconciler::new(reconcile::Parts { mode, ..parts.reconcile }), outside))
 }
 
 /// The parts of a reconciler that only says, for these settings and this memory.
@@ -110,9 +145,12 @@ pub(super) fn parts(
         env: env.clone(),
     });
     let to_sts = to_others(sts::TRANSPORT);
+    let to_listeners = [false, true].map(|proxy| -> Arc<dyn Transport> {
+        Arc::new(OnDemand::new(transport::Settings { proxy, ..notify::TRANSPORT }, roots.clone()))
+    });
     let rules = settings.rules.clone();
     let reconcile = reconcile::Parts { rules, sources, client, auditor, state, requests, mode: Mode::Say };
-    Ok(Parts { reconcile, shared, imds, credentials, clock, to_sts })
+    Ok(Parts { reconcile, shared, imds, credentials, clock, to_sts, to_listeners })
 }
 
 /// Resolves at the first SIGTERM or SIGINT.

@@ -125,11 +125,12 @@ fn priority(level: Level) -> u8 {
     }
 }
 
-/// Writes a field for people. What a decision's message says already is not said again.
+/// Writes a field for people. What the message of a decision or of a notification says already is not said
+/// again.
 fn in_words(to: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     match field.name() {
         "message" => to.write_str(&visible(&format!("{value:?}"))),
-        "name" | "outcome" | "reason" | "request_id" => Ok(()),
+        "name" | "outcome" | "reason" | "request_id" | "to" | "why" => Ok(()),
         name => write!(to, " {name}={}", visible(&format!("{value:?}"))),
     }
 }

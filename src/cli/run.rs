@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{Exit, Failure, engine, log, runtime};
 use crate::aws::route53;
@@ -14,10 +14,14 @@ use crate::clock::SystemClock;
 use crate::config::{self, Overrides, Settings};
 use crate::daemon::{self, Reload, Systemd};
 use crate::env::Env;
+use crate::notify::{self, Notifier, Renewal, Telling};
 use crate::reconcile::{Mode, unless_stopped};
 use crate::report;
 
-#[derive(Debug, clap::Args)]
+/// Events that may wait for whoever tells of them: more than come of one look.
+const MOST_EVENTS: usize = 1024;
+
+#[derive(Debug, Clone, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct Args {
     /// One reconcile, then exit
@@ -55,6 +59,11 @@ impl Args {
     fn mode(&self) -> Mode {
         if self.dry_run { Mode::Say } else { Mode::Act }
     }
+
+    /// Who is told of what is done: nobody of what is only said.
+    fn listeners(&self, settings: &Settings) -> Vec<notify::Settings> {
+        if self.dry_run { Vec::new() } else { settings.notify.clone() }
+    }
 }
 
 async fn once(
@@ -65,9 +74,12 @@ async fn once(
     err: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let mut stop = engine::stop_signal()?;
-    let reconciler = engine::reconciler(settings, env, args.mode(), route53::PATIENCE)?;
+    let (reconciler, outside) = engine::with_outside(settings, env, args.mode(), route53::PATIENCE)?;
     let round = unless_stopped(&mut stop, &reconciler, reconciler.once(settings.wait)).await;
-    let round = round.value().unwrap_or_else(|| reconciler.broken_off());
+    let (round, is_whole) = match round.value() {
+        Some(round) => (round, true),
+        None => (reconciler.broken_off(), false),
+    };
     if args.mode() == Mode::Act {
         let board = board(settings, Mode::Act);
         board.begin(reconciler.rules(), settings.interval);
@@ -76,18 +88,37 @@ async fn once(
             report::log_not_kept(&error);
         }
     }
-    engine::show(&round, args.json, out, err)
+    let exit = engine::show(&round, args.json, out, err)?;
+    if !is_whole {
+        return Ok(exit);
+    }
+    out.flush().map_err(Failure::output)?;
+    // Whoever waits for the words and the status has the words, and the status doesn't depend on it.
+    let mut stop = engine::stop_signal()?;
+    tokio::select! {
+        () = &mut stop => {}
+        () = notify::once(args.listeners(settings), outside, &round.entries) => {}
+    }
+    Ok(exit)
 }
 
 async fn run_daemon(settings: &Settings, args: &Args, env: &Env, log: log::Switch) -> Result<Exit, Failure> {
     let stop = engine::stop_signal()?;
     let hangups = signal(SignalKind::hangup()).map_err(Failure::start)?;
-    let reconciler = engine::reconciler(settings, env, args.mode(), daemon::PATIENCE)?;
+    let (reconciler, outside) = engine::with_outside(settings, env, args.mode(), daemon::PATIENCE)?;
     let (reloads, asked) = mpsc::channel(1);
+    let (renewals, renewed) = mpsc::channel(1);
     let board = Arc::new(board(settings, args.mode()));
-    let again = Again { overrides: args.overrides.clone(), env: env.clone(), mode: args.mode(), log };
-    tokio::spawn(again.at_hangups(hangups, Arc::clone(&board), reloads));
+    let again = Again { args: args.clone(), env: env.clone(), log, reloads, renewals };
+    tokio::spawn(again.at_hangups(hangups, Arc::clone(&board)));
+    let notifier = Notifier::new(args.listeners(settings), outside, Telling::Later);
+    let (ended, over) = oneshot::channel::<()>();
+    let telling = notify::run(notifier, board.subscribe(MOST_EVENTS), renewed, async { drop(over.await) });
+    let telling = tokio::spawn(telling);
     daemon::run_reloading(Arc::new(reconciler), rhythm(settings), board, Systemd::of(env), asked, stop).await;
+    drop(ended);
+    // A task that panicked has ended the process.
+    let _ = telling.await;
     Ok(Exit::Ok)
 }
 
@@ -108,25 +139,29 @@ fn rhythm(settings: &Settings) -> daemon::Settings {
     daemon::Settings { watch: settings.watch, interval: settings.interval }
 }
 
-/// What the configuration is read from again.
+/// What the configuration is read from again, and who goes on with it.
 struct Again {
-    overrides: Overrides,
+    args: Args,
     env: Env,
-    mode: Mode,
     log: log::Switch,
+    reloads: mpsc::Sender<Reload>,
+    renewals: mpsc::Sender<Renewal>,
 }
 
 impl Again {
     /// Reads the configuration again at each SIGHUP. What is refused is told, and changes nothing.
-    async fn at_hangups(self, mut hangups: Signal, board: Arc<Board>, reloads: mpsc::Sender<Reload>) {
+    async fn at_hangups(self, mut hangups: Signal, board: Arc<Board>) {
         while hangups.recv().await.is_some() {
             board.reloading();
             let reload = match self.read() {
-                Ok((settings, taken)) => {
+                Ok((settings, taken, outside)) => {
                     tracing::info!("configuration read again");
-                    if self.mode == Mode::Act {
+                    if self.args.mode() == Mode::Act {
                         board.keep_in(settings.state_dir.as_deref());
                     }
+                    let renewal = Renewal { settings: self.args.listeners(&settings), outside };
+                    // Nobody is left to be told when the daemon has stopped.
+                    let _ = self.renewals.send(renewal).await;
                     taken
                 }
                 Err(failure) => {
@@ -136,17 +171,18 @@ impl Again {
                     Reload::Refused
                 }
             };
-            if reloads.send(reload).await.is_err() {
+            if self.reloads.send(reload).await.is_err() {
                 return;
             }
         }
     }
 
-    fn read(&self) -> Result<(Settings, Reload), Failure> {
-        let settings = config::load(&self.overrides, &self.env)?;
-        let reconciler = engine::reconciler(&settings, &self.env, self.mode, daemon::PATIENCE)?;
+    fn read(&self) -> Result<(Settings, Reload, notify::Outside), Failure> {
+        let settings = config::load(&self.args.overrides, &self.env)?;
+        let (reconciler, outside) =
+            engine::with_outside(&settings, &self.env, self.args.mode(), daemon::PATIENCE)?;
         self.log.set(settings.log.clone());
         let taken = Reload::Taken { reconciler: Arc::new(reconciler), settings: rhythm(&settings) };
-        Ok((settings, taken))
+        Ok((settings, taken, outside))
     }
 }

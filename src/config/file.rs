@@ -8,7 +8,7 @@ use ::config::{ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
 
 use super::Overrides;
 use super::fault::{Fault, Faults, Place, Problem};
-use super::keys::{self, CONFIG_VARIABLE, RECORD, RECORDS, SETTINGS};
+use super::keys::{self, CONFIG_VARIABLE, NOTIFICATIONS, NOTIFY, RECORD, RECORDS, SETTINGS};
 use super::layers::Layer;
 use super::syntax::Broken;
 use crate::env::Env;
@@ -92,6 +92,41 @@ fn syntax(error: &ConfigError) -> String {
     }
 }
 
+/// A list of tables that the file may hold.
+struct List {
+    name: &'static str,
+    knows: fn(&str) -> bool,
+    /// Whether it has keys whose paths begin so.
+    has_below: fn(&str) -> bool,
+    /// Whether what stands there in its place may be quoted.
+    is_public: bool,
+}
+
+const LISTS: [List; 2] = [
+    List {
+        name: RECORDS,
+        knows: |path| RECORD.iter().any(|key| key.path == path),
+        has_below: |below| RECORD.iter().any(|key| key.path.starts_with(below)),
+        is_public: true,
+    },
+    List {
+        name: NOTIFICATIONS,
+        knows: |path| NOTIFY.iter().any(|key| key.path == path),
+        has_below: |below| NOTIFY.iter().any(|key| key.path.starts_with(below)),
+        is_public: false,
+    },
+];
+
+impl List {
+    /// What is told of a value that has no place here.
+    fn shown(&self, value: Value) -> Value {
+        match value.kind {
+            ValueKind::String(_) if !self.is_public => Value::new(None, "..."),
+            _ => value,
+        }
+    }
+}
+
 /// A walk over the file's tree with the key path at hand.
 struct Walk<'a> {
     path: &'a Path,
@@ -105,9 +140,9 @@ impl Walk<'_> {
         for (key, value) in sorted(table) {
             let path = format!("{section}{key}");
             let below = format!("{path}.");
-            if path == RECORDS {
-                if let Some(records) = self.records(value) {
-                    known.insert(key, Value::new(None, records));
+            if let Some(list) = LISTS.iter().find(|list| list.name == path) {
+                if let Some(tables) = self.tables(list, value) {
+                    known.insert(key, Value::new(None, tables));
                 }
             } else if SETTINGS.iter().any(|setting| setting.path == path) {
                 known.insert(key, value);
@@ -126,42 +161,50 @@ impl Walk<'_> {
         known
     }
 
-    fn records(&mut self, value: Value) -> Option<Vec<Value>> {
-        let expected = format!("a list of tables ([[{RECORDS}]])");
+    fn tables(&mut self, list: &List, value: Value) -> Option<Vec<Value>> {
+        let expected = format!("a list of tables ([[{}]])", list.name);
         let ValueKind::Array(items) = value.kind else {
-            self.misshapen(RECORDS, &expected, &value);
+            self.misshapen(list.name, &expected, &list.shown(value));
             return None;
         };
-        let mut records = Vec::with_capacity(items.len());
+        let mut tables = Vec::with_capacity(items.len());
         for (i, item) in items.into_iter().enumerate() {
             let ValueKind::Table(table) = item.kind else {
-                self.misshapen(&format!("{RECORDS}[{i}]"), &expected, &item);
+                self.misshapen(&format!("{}[{i}]", list.name), &expected, &list.shown(item));
                 continue;
             };
             let mut known = Map::new();
-            self.record(table, i, "", &mut known);
-            records.push(Value::new(None, known));
+            self.table(list, table, i, "", &mut known);
+            tables.push(Value::new(None, known));
         }
-        Some(records)
+        Some(tables)
     }
 
-    /// Takes in what pin53 knows of a record's table below `section` ("" or "routing."), by key paths.
-    fn record(&mut self, table: Map<String, Value>, i: usize, section: &str, known: &mut Map<String, Value>) {
+    /// Takes in what pin53 knows of a table below `section` ("" or "routing."), by key paths.
+    fn table(
+        &mut self,
+        list: &List,
+        table: Map<String, Value>,
+        i: usize,
+        section: &str,
+        known: &mut Map<String, Value>,
+    ) {
+        let name = list.name;
         for (key, value) in sorted(table) {
             let path = format!("{section}{key}");
             let below = format!("{path}.");
-            if RECORD.iter().any(|setting| setting.path == path) {
+            if (list.knows)(&path) {
                 known.insert(path, value);
-            } else if RECORD.iter().any(|setting| setting.path.starts_with(&below)) {
+            } else if (list.has_below)(&below) {
                 if let ValueKind::Table(table) = value.kind {
-                    self.record(table, i, &below, known);
+                    self.table(list, table, i, &below, known);
                 } else {
                     let expected = format!("a table ({key} = {{ ... }})");
-                    self.misshapen(&format!("{RECORDS}[{i}].{path}"), &expected, &value);
+                    self.misshapen(&format!("{name}[{i}].{path}"), &expected, &value);
                 }
             } else {
-                let nearest = keys::nearest_path(&format!("{RECORDS}.{path}"));
-                self.unknown(&format!("{RECORDS}[{i}].{path}"), &key, nearest);
+                let nearest = keys::nearest_path(&format!("{name}.{path}"));
+                self.unknown(&format!("{name}[{i}].{path}"), &key, nearest);
             }
         }
     }

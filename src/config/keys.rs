@@ -1,10 +1,12 @@
 //! The settings there are: a line for each, with its place in the file, its option and how it is read.
 //!
 //! The variable follows from the path: `aws.signing` is `PIN53_AWS__SIGNING`. A record's settings can be
-//! given for the names of `--name` only, as `PIN53_RECORD__TTL` or, where there is an option, `PIN53_TTL`.
+//! given for the names of `--name` only, as `PIN53_RECORD__TTL` or, where there is an option, `PIN53_TTL`;
+//! those of a notification as `PIN53_NOTIFY__WEBHOOK`.
 
 use ::config::Value;
 
+use super::notify::{self, NotifyDraft};
 use super::read::{self, Reading, ZoneText};
 use super::routing::{self, RoutingDraft};
 use super::{Overrides, Settings};
@@ -19,6 +21,8 @@ pub(super) const PREFIX: &str = "PIN53_";
 pub(super) const CONFIG_VARIABLE: &str = "PIN53_CONFIG";
 /// The list in the file that holds the records.
 pub(super) const RECORDS: &str = "record";
+/// And the one that holds the notifications.
+pub(super) const NOTIFICATIONS: &str = "notify";
 
 /// What an option was given, once or several times.
 type Given = fn(&Overrides) -> &[String];
@@ -90,11 +94,34 @@ pub(super) const RECORD: &[Key<Draft>] = &[
     of_record("routing.health_check_id", |d, v| put(&mut d.routing.health_check_id, routing::health_check_id(v).map(Some))),
 ];
 
+#[rustfmt::skip]
+pub(super) const NOTIFY: &[Key<NotifyDraft>] = &[
+    of_notification("on", |d, v| put(&mut d.on, notify::on(v).map(Some))),
+    of_notification("failed_for", |d, v| put(&mut d.failed_for, notify::failed_for(v).map(Some))),
+    of_notification("webhook", |d, v| put(&mut d.webhook, notify::webhook(v).map(Some))),
+    of_notification("webhook_file", |d, v| put(&mut d.webhook_file, notify::file(v).map(Some))),
+    of_notification("preset", |d, v| put(&mut d.preset, notify::preset(v).map(Some))),
+    of_notification("template", |d, v| put(&mut d.template, notify::template(v).map(Some))),
+    of_notification("headers", |d, v| put(&mut d.headers, notify::headers(v).map(Some))),
+    of_notification("key", |d, v| put(&mut d.key, notify::key(v).map(Some))),
+    of_notification("secret_file", |d, v| put(&mut d.secret_file, notify::file(v).map(Some))),
+    of_notification("lambda", |d, v| put(&mut d.lambda, read::parsed(v, "a function's name or ARN").map(Some))),
+    of_notification("sns", |d, v| put(&mut d.sns, read::parsed(v, "a topic's ARN").map(Some))),
+    of_notification("command", |d, v| put(&mut d.command, notify::command(v).map(Some))),
+];
+
 const fn setting(path: &'static str, read: fn(&mut Settings, &Value) -> Reading<()>) -> Key<Settings> {
     Key { path, option: None, read }
 }
 
 const fn of_record(path: &'static str, read: fn(&mut Draft, &Value) -> Reading<()>) -> Key<Draft> {
+    Key { path, option: None, read }
+}
+
+const fn of_notification(
+    path: &'static str,
+    read: fn(&mut NotifyDraft, &Value) -> Reading<()>,
+) -> Key<NotifyDraft> {
     Key { path, option: None, read }
 }
 
@@ -138,6 +165,12 @@ impl Key<Draft> {
     }
 }
 
+impl Key<NotifyDraft> {
+    pub(super) fn variable(&self) -> String {
+        variable(&format!("{NOTIFICATIONS}.{}", self.path))
+    }
+}
+
 /// The variable for a path of the file.
 pub(super) fn variable(path: &str) -> String {
     format!("{PREFIX}{}", path.replace('.', "__").to_ascii_uppercase())
@@ -145,15 +178,17 @@ pub(super) fn variable(path: &str) -> String {
 
 /// Every variable that pin53 reads settings from.
 pub(super) fn variables() -> impl Iterator<Item = String> {
-    let settings = SETTINGS.iter().map(Key::variable);
+    let settings = SETTINGS.iter().map(Key::<Settings>::variable);
     let records = RECORD.iter().flat_map(Key::variables);
-    settings.chain(records).chain([CONFIG_VARIABLE.to_owned()])
+    let notifications = NOTIFY.iter().map(Key::<NotifyDraft>::variable);
+    settings.chain(records).chain(notifications).chain([CONFIG_VARIABLE.to_owned()])
 }
 
-/// Every path that the file may hold, a record's below `record`.
+/// Every path that the file may hold, a record's below `record` and a notification's below `notify`.
 pub(crate) fn paths() -> impl Iterator<Item = String> {
     let settings = SETTINGS.iter().map(|key| key.path.to_owned());
-    settings.chain(RECORD.iter().map(|key| format!("{RECORDS}.{}", key.path)))
+    let notifications = NOTIFY.iter().map(|key| format!("{NOTIFICATIONS}.{}", key.path));
+    settings.chain(RECORD.iter().map(|key| format!("{RECORDS}.{}", key.path))).chain(notifications)
 }
 
 /// Every table that such a path leads through.

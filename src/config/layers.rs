@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use ::config::{Config, ConfigError, Environment, Map, Source, Value, ValueKind};
 
 use super::fault::{Fault, Faults, Place, Problem};
-use super::keys::{self, Draft, Key, PREFIX, RECORD, RECORDS, SETTINGS};
+use super::keys::{self, Draft, Key, NOTIFICATIONS, NOTIFY, PREFIX, RECORD, RECORDS, SETTINGS};
+use super::notify::TARGETS;
 use super::{Overrides, file};
 use crate::env::Env;
 
@@ -50,6 +51,10 @@ impl Layers {
         if let Some(records) = given.named() {
             options.0.insert(RECORDS.to_owned(), Value::new(None, records));
         }
+        let notification = GivenNotification::read(env);
+        if let Some(table) = notification.whole() {
+            options.0.insert(NOTIFICATIONS.to_owned(), Value::new(None, vec![table]));
+        }
         unknown_variables(env, faults);
         let merged = Config::builder()
             .add_source(lowest)
@@ -67,6 +72,7 @@ impl Layers {
         if given.names.is_empty() {
             given.lay_over(&mut tree, faults);
         }
+        notification.lay_over(&mut tree, faults);
         Self { tree, file }
     }
 
@@ -158,14 +164,7 @@ impl GivenRecords {
     /// Puts the settings over those of the file's records. A type is what a record is, not how it is
     /// kept: it stands with its name.
     fn lay_over(&self, tree: &mut Value, faults: &mut Faults) {
-        let records = match &mut tree.kind {
-            ValueKind::Table(table) => table.get_mut(RECORDS).map(|records| &mut records.kind),
-            _ => None,
-        };
-        let records = match records {
-            Some(ValueKind::Array(records)) => records.as_mut_slice(),
-            _ => &mut [],
-        };
+        let records = tables(tree, RECORDS);
         for (path, value) in &self.settings {
             if records.is_empty() || *path == TYPE {
                 let problem =
@@ -180,6 +179,64 @@ impl GivenRecords {
                 }
             }
         }
+    }
+}
+
+/// What the environment says of notifications.
+struct GivenNotification(Vec<(&'static str, Value)>);
+
+impl GivenNotification {
+    fn read(env: &Env) -> Self {
+        let given = NOTIFY.iter().filter_map(|key| {
+            let variable = key.variable();
+            let value = text(&variable, env.get(&variable)?);
+            Some((key.path, value))
+        });
+        Self(given.collect())
+    }
+
+    fn has_target(&self) -> bool {
+        self.0.iter().any(|(path, _)| TARGETS.contains(path))
+    }
+
+    /// A notification that takes the place of the file's.
+    fn whole(&self) -> Option<Value> {
+        let table: Map<String, Value> =
+            self.0.iter().map(|(path, value)| ((*path).to_owned(), value.clone())).collect();
+        self.has_target().then(|| Value::new(None, table))
+    }
+
+    /// Puts settings that make no notification of their own over those of the file's.
+    fn lay_over(&self, tree: &mut Value, faults: &mut Faults) {
+        if self.has_target() {
+            return;
+        }
+        let notifications = tables(tree, NOTIFICATIONS);
+        for (path, value) in &self.0 {
+            if notifications.is_empty() {
+                let beside = TARGETS.map(|target| keys::variable(&format!("{NOTIFICATIONS}.{target}")));
+                let text = format!("expected one of {} beside it, found none", beside.join(", "));
+                let place = value.origin().map_or(Place::Nowhere, place);
+                faults.push(Fault { place, key: None, problem: Problem::Value(text) });
+            }
+            for notification in notifications.iter_mut() {
+                if let ValueKind::Table(table) = &mut notification.kind {
+                    table.insert((*path).to_owned(), value.clone());
+                }
+            }
+        }
+    }
+}
+
+/// The tables of a list.
+fn tables<'a>(tree: &'a mut Value, list: &str) -> &'a mut [Value] {
+    let found = match &mut tree.kind {
+        ValueKind::Table(table) => table.get_mut(list).map(|found| &mut found.kind),
+        _ => None,
+    };
+    match found {
+        Some(ValueKind::Array(tables)) => tables.as_mut_slice(),
+        _ => &mut [],
     }
 }
 

@@ -9,6 +9,7 @@ mod fault;
 mod file;
 mod keys;
 mod layers;
+mod notify;
 mod overrides;
 mod read;
 mod routing;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub audit: audit::Settings,
     /// Where state is kept; `None` where there is no place for it.
     pub state_dir: Option<PathBuf>,
+    /// Who is told of what happens.
+    pub notify: Vec<crate::notify::Settings>,
     pub log: Log,
 }
 
@@ -91,6 +94,7 @@ impl Default for Settings {
             aws: Aws::default(),
             audit: audit::Settings::default(),
             state_dir: None,
+            notify: Vec::new(),
             log: Log { format: LogFormat::default(), filter: Targets::new().with_default(LevelFilter::INFO) },
         }
     }
@@ -132,6 +136,7 @@ fn read_settings(layers: &Layers, env: &Env, faults: &mut Faults) -> Settings {
         faults.push(layers.fault(value, "aws.assume_role.arn", text));
     }
     settings.rules = rules::rules(layers, faults);
+    settings.notify = rules::notifications(layers, faults);
     if settings.state_dir.is_none() {
         settings.state_dir = state_directory(env);
     }

@@ -1,15 +1,17 @@
-//! From records as configured to rules: defaults filled in, and each name and type once.
+//! From records as configured to rules: defaults filled in, and each name and type once. And notifications.
 
 use std::collections::HashSet;
 
 use ::config::{Value, ValueKind};
 
 use super::fault::Faults;
-use super::keys::{Draft, RECORD, RECORDS};
+use super::keys::{Draft, NOTIFICATIONS, NOTIFY, RECORD, RECORDS};
 use super::layers::Layers;
+use super::notify::NotifyDraft;
 use super::read::ZoneText;
 use crate::desired::{OnConflict, Rule, ZoneChoice};
 use crate::dns::{Name, RecordType, Ttl};
+use crate::notify;
 use crate::pattern::Pattern;
 use crate::plan::marker;
 use crate::source::Source;
@@ -148,6 +150,37 @@ fn rule(record: &Value, i: usize, layers: &Layers, faults: &mut Faults) -> Optio
         member,
         leaving: draft.leaving,
     })
+}
+
+/// The notifications that can be read.
+pub(super) fn notifications(layers: &Layers, faults: &mut Faults) -> Vec<notify::Settings> {
+    let Some(ValueKind::Array(tables)) = layers.get(NOTIFICATIONS).map(|value| &value.kind) else {
+        return Vec::new();
+    };
+    let mut notifications = Vec::with_capacity(tables.len());
+    for (i, notification) in tables.iter().enumerate() {
+        let ValueKind::Table(table) = &notification.kind else { continue };
+        let mut draft = NotifyDraft::default();
+        let mut readable = true;
+        let mut fault = |value: &Value, key: &str, text: String| {
+            faults.push(layers.fault(value, &format!("{NOTIFICATIONS}[{i}].{key}"), text));
+        };
+        for key in NOTIFY {
+            let Some(value) = table.get(key.path) else { continue };
+            if let Err(text) = key.read(value, &mut draft) {
+                readable = false;
+                fault(value, key.path, text);
+            }
+        }
+        // What can't be read was told already.
+        if readable {
+            match draft.settings() {
+                Ok(settings) => notifications.push(settings),
+                Err((key, text)) => fault(at(notification, key), key, text),
+            }
+        }
+    }
+    notifications
 }
 
 /// Where the name depends on the metadata, what stands behind its last word tells as much as can be told.

@@ -104,6 +104,7 @@ fn a_name_alone_is_enough() {
             name_servers: [],
         },
         state_dir: None,
+        notify: [],
         log: Log {
             format: Text,
             filter: Targets(
@@ -842,6 +843,151 @@ fn the_example_file_holds_every_key_with_its_default() {
     for key in keys::RECORD {
         mentions(key.path);
     }
+    for key in keys::NOTIFY {
+        mentions(key.path);
+    }
+}
+
+const HOOK: &str = "webhook = 'https://hooks.example/sentinel'\n";
+
+/// The notifications of a file with one block of these lines.
+fn notify(lines: &str) -> Result<Vec<crate::notify::Settings>, String> {
+    file(&format!("{RECORD}[[notify]]\n{lines}")).map(|settings| settings.notify)
+}
+
+#[test]
+fn every_setting_of_a_notification_is_read_and_has_a_variable() {
+    let values = [
+        ("ON", "failed,recovered", "on = ['failed', 'recovered']"),
+        ("FAILED_FOR", "5m", "failed_for = '5m'"),
+        ("PRESET", "ntfy", "preset = 'ntfy'"),
+        ("TEMPLATE", "{{ name }}", "template = '{{ name }}'"),
+        ("HEADERS", "X-Token: a", "headers = { X-Token = 'a' }"),
+    ];
+    let targets = [
+        ("WEBHOOK", "https://hooks.example/a", "webhook = 'https://hooks.example/a'"),
+        ("WEBHOOK_FILE", "hook", "webhook_file = 'hook'"),
+        ("LAMBDA", "told", "lambda = 'told'"),
+        ("SNS", "arn:aws:sns:eu-west-1:123456789012:told", "sns = 'arn:aws:sns:eu-west-1:123456789012:told'"),
+        ("COMMAND", "told --now", "command = 'told --now'"),
+    ];
+    // The key, and the file with its secret.
+    assert_eq!(values.len() + targets.len() + 2, keys::NOTIFY.len());
+    let by_variables = |given: &[(String, &str)]| {
+        let env: Env = given.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        bare(&named("a.example.com"), &env).unwrap().notify
+    };
+    let variable = |key: &str| format!("PIN53_NOTIFY__{key}");
+    let hook = (variable("WEBHOOK"), "https://hooks.example/sentinel");
+    let plain = notify(HOOK).unwrap();
+    assert_eq!(by_variables(std::slice::from_ref(&hook)), plain);
+    for (key, value, line) in values {
+        let read = notify(&format!("{HOOK}{line}")).unwrap();
+        assert_ne!(read, plain, "{line} changes nothing");
+        assert_eq!(by_variables(&[hook.clone(), (variable(key), value)]), read, "{key}");
+    }
+    for (key, value, line) in targets {
+        assert_eq!(by_variables(&[(variable(key), value)]), notify(line).unwrap(), "{key}");
+    }
+    let signed = notify(&format!("{HOOK}key = 'id'\nsecret_file = 'secret'")).unwrap();
+    let by = [hook, (variable("KEY"), "id"), (variable("SECRET_FILE"), "secret")];
+    assert_eq!(by_variables(&by), signed);
+    assert_ne!(signed, plain);
+}
+
+#[test]
+fn variables_of_notifications_make_one_or_stand_over_the_files() {
+    let etc = Etc::with(format!("{RECORD}[[notify]]\n{HOOK}[[notify]]\ncommand = 'told'"));
+    let load =
+        |variables: [(&str, &str); 1]| etc.load(&Overrides::default(), &env(variables)).unwrap().notify;
+    let failed = crate::notify::On { changed: false, failed: true, recovered: false };
+    assert!(load([("PIN53_NOTIFY__ON", "failed")]).iter().all(|notify| notify.on == failed));
+    assert_eq!(load([("PIN53_NOTIFY__LAMBDA", "told")]), notify("lambda = 'told'").unwrap());
+    let faults = bare(&named("a.example.com"), &env([("PIN53_NOTIFY__ON", "failed")])).unwrap_err();
+    insta::assert_snapshot!(faults, @"PIN53_NOTIFY__ON: expected one of PIN53_NOTIFY__WEBHOOK, PIN53_NOTIFY__WEBHOOK_FILE, PIN53_NOTIFY__LAMBDA, PIN53_NOTIFY__SNS, PIN53_NOTIFY__COMMAND beside it, found none");
+}
+
+#[test]
+fn a_notification_that_can_not_be_is_told_by_its_key_and_quotes_no_secret() {
+    for (lines, fault) in [
+        (
+            "on = ['changed']",
+            "notify[0].webhook: expected exactly one of webhook, webhook_file, lambda, sns, command, found none",
+        ),
+        ("webhook = 'https://a/sentinel'\nlambda = 'told'", "notify[0].lambda: expected exactly one of"),
+        ("webhook = 'sentinel'", "notify[0].webhook: expected an http or https URL"),
+        (
+            "webhook = 'https://me:sentinel@a/'",
+            "notify[0].webhook: expected an http or https URL without a user",
+        ),
+        ("webhook = 'ftp://a/sentinel'", "notify[0].webhook: expected an http or https URL"),
+        ("webhook = ['sentinel']", "notify[0].webhook: expected an http or https URL"),
+        (
+            "webhok = 'https://a/sentinel'",
+            "notify[0].webhok: expected a setting of pin53's, found 'webhok'; the nearest is 'webhook'",
+        ),
+        (
+            "webhook = 'https://a/sentinel'\non = ['changd']",
+            "notify[0].on: expected some of changed, failed, recovered, found 'changd'; the nearest is 'changed'",
+        ),
+        ("webhook = 'https://a/sentinel'\non = 5", "notify[0].on: expected some of"),
+        ("webhook = 'https://a/sentinel'\npreset = 'Slak'", "found 'Slak'; the nearest is 'slack'"),
+        (
+            "webhook = 'https://a/sentinel'\nfailed_for = '5'",
+            "notify[0].failed_for: expected a duration of up to 168h",
+        ),
+        (
+            "webhook = 'https://a/sentinel'\nheaders = { 'a b' = 'sentinel' }",
+            "notify[0].headers: expected the name of a header",
+        ),
+        (
+            "webhook = 'https://a/sentinel'\nheaders = { a = \"x\\nsentinel\" }",
+            "notify[0].headers: expected a text on one line",
+        ),
+        (
+            "webhook = 'https://a/sentinel'\nheaders = { Host = 'sentinel' }",
+            "notify[0].headers: expected the name of a header that can be set",
+        ),
+        ("webhook = 'https://a/sentinel'\nheaders = 'sentinel'", "notify[0].headers: expected headers like"),
+        ("webhook = 'https://a/sentinel'\nkey = 'id'", "notify[0].key: expected secret_file beside it"),
+        (
+            "webhook = 'https://a/sentinel'\nsecret_file = 'x'",
+            "notify[0].secret_file: expected key beside it",
+        ),
+        ("lambda = 'told'\npreset = 'slack'", "notify[0].preset: expected a webhook beside it, found lambda"),
+        ("lambda = 'a b'", "notify[0].lambda: expected a function's name or ARN, found 'a b'"),
+        ("lambda = 'told'\ntemplate = '{{ message }}'", "notify[0].template: expected one of JSON"),
+        ("sns = 'told'", "notify[0].sns: expected a topic's ARN"),
+        ("command = \"told 'sentinel\"", "notify[0].command: expected a program with its arguments"),
+        (
+            "command = 'told'\ntemplate = '{{ nam }}'",
+            "notify[0].template: expected a template that can be filled in, found one that can't: undefined",
+        ),
+        (
+            "command = 'told'\ntemplate = '{{ name'",
+            "notify[0].template: expected a template that can be filled in, found one that can't: syntax error",
+        ),
+        (
+            "command = 'told'\ntemplate = '{\"a\": {{ name }}}'",
+            "found one that can't: what begins like JSON has to come out as JSON",
+        ),
+    ] {
+        let faults = notify(lines).unwrap_err();
+        assert!(faults.contains(fault), "{lines}: {faults}");
+        assert!(!faults.contains("sentinel"), "{faults}");
+    }
+    for whole in ["notify = 'https://a/sentinel'\n", "notify = ['https://a/sentinel']\n"] {
+        let faults = file(&format!("{whole}{RECORD}")).unwrap_err();
+        assert!(faults.contains("expected a list of tables ([[notify]])"), "{faults}");
+        assert!(!faults.contains("sentinel"), "{faults}");
+    }
+    for broken in
+        ["webhook = https://a/sentinel", "webhook = 'https://a/sentinel", "headers = { A = sentinel }"]
+    {
+        let faults = notify(broken).unwrap_err();
+        assert!(faults.contains("expected TOML") && !faults.contains("sentinel"), "{faults}");
+    }
+    assert!(!format!("{:?}", notify(&format!("{HOOK}headers = {{ A = 'sentinel' }}"))).contains("sentinel"));
 }
 
 proptest! {

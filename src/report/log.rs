@@ -90,3 +90,13 @@ pub fn log_asking_dns(zone: &ZoneId) {
 pub fn log_not_kept(error: &state::Error) {
     tracing::warn!("what `pin53 status` shows is out of date from now on: {}", with_causes(error));
 }
+
+/// Logs that somebody could not be told of something.
+pub fn log_not_notified(to: &str, what: &str, why: &str) {
+    tracing::warn!(to, why, "could not notify {to} of \"{what}\": {why}");
+}
+
+/// Logs that something won't be told, since too much else waits to be.
+pub fn log_notification_dropped(to: &str, what: &str) {
+    tracing::warn!(to, "too many notifications wait for {to}: dropped \"{what}\"");
+}

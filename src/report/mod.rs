@@ -18,7 +18,8 @@ use crate::transport;
 pub use json::json;
 pub use log::{
     log_asking_api, log_asking_dns, log_decision, log_fresh_credentials, log_in_sync, log_not_in_sync,
-    log_not_kept, log_not_saved, log_not_withdrawn, log_notice, log_renamed, log_stale_credentials,
+    log_not_kept, log_not_notified, log_not_saved, log_not_withdrawn, log_notice, log_notification_dropped,
+    log_renamed, log_stale_credentials,
 };
 pub use text::line;
 

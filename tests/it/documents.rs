@@ -29,11 +29,15 @@ fn the_first_two_commands_of_the_readme_are_the_demo_and_the_tests() {
 #[test]
 fn the_configuration_of_the_readme_is_one() {
     let readme = text("README.md");
-    let file = tempfile::NamedTempFile::new().unwrap();
-    fs::write(file.path(), &blocks(&readme, "toml")[0]).unwrap();
-    let overrides = Overrides { config: Some(file.path().to_owned()), ..Overrides::default() };
-    let settings = config::load(&overrides, &Env::default()).unwrap();
-    assert_eq!(settings.rules.len(), 3);
+    let settings = |block: &String| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), block).unwrap();
+        let overrides = Overrides { config: Some(file.path().to_owned()), ..Overrides::default() };
+        config::load(&overrides, &Env::default()).unwrap()
+    };
+    let blocks = blocks(&readme, "toml");
+    assert_eq!(settings(&blocks[0]).rules.len(), 3);
+    assert_eq!(settings(&blocks[1]).notify.len(), 1);
 }
 
 #[test]

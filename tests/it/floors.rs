@@ -18,7 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["report"],
     &["board"],
     &["status"],
-    &["reconcile"],
+    &["notify", "reconcile"],
     &["daemon", "doctor"],
     &["config"],
     &["cli"],

@@ -16,6 +16,7 @@ mod house;
 mod killed;
 mod leaving;
 mod names;
+mod notify;
 mod once;
 mod owned;
 mod policy;

@@ -248,6 +248,84 @@ const SECTIONS: &[Section] = &[
             ),
         ],
     },
+    Section {
+        header: "[[notify]]",
+        text: "Who is told of what happens. The section is repeated for more, and each has exactly one of webhook, webhook_file, lambda, sns and command. Each event is attempted up to six times within ten minutes, beside everything else, and --once waits up to ten seconds for it. Trouble and its end are told once, also over restarts. Nothing is told with --dry-run. As variables (PIN53_NOTIFY__WEBHOOK) they make one notification in place of the file's.",
+        settings: &[
+            setting(
+                "on",
+                None,
+                "What is told: \"changed\", \"failed\" (a record that isn't as wanted: left, refused, failed or unconfirmed) and \"recovered\" (as wanted again, after it was told that it wasn't). Left out: [\"changed\"]; with the presets healthchecks and uptime-kuma all three.",
+                "on = [\"changed\", \"failed\", \"recovered\"]\nwebhook = \"https://hooks.example.com/pin53\"",
+            ),
+            setting(
+                "failed_for",
+                None,
+                "How long trouble has to last before it is told. Left out: what only a person can mend (refused, not permitted, misconfigured) is told at once, the rest after a minute, and with --once everything at once.",
+                "on = [\"failed\", \"recovered\"]\nfailed_for = \"10m\"\nwebhook = \"https://hooks.example.com/pin53\"",
+            ),
+            setting(
+                "webhook",
+                None,
+                "A URL that gets a POST. Its body is a JSON object with event, name, type, outcome, before and after (null or values and ttl), reason, since, time, host, change_id, request_id and message, a sentence. Redirects aren't followed. Of the URL only the host is ever logged.",
+                "webhook = \"https://hooks.example.com/pin53\"",
+            ),
+            setting(
+                "webhook_file",
+                None,
+                "A file with the URL, for one that is a secret; it is read each time. A name without a slash in front is one of the unit's credentials (LoadCredential= of systemd).",
+                "webhook_file = \"slack-url\"\npreset = \"slack\"",
+            ),
+            setting(
+                "preset",
+                None,
+                "The form of a service: \"slack\", \"discord\", \"ntfy\" (the topic's URL), \"healthchecks\" (the ping URL) or \"uptime-kuma\" (the push URL). The last two also hear of each audit that finds all well, and of failures as such.",
+                "webhook = \"https://ntfy.sh/some-topic\"\npreset = \"ntfy\"",
+            ),
+            setting(
+                "template",
+                None,
+                "What is sent in place of pin53's own body, or with a preset its text. It holds the fields of the body in braces, all of them texts: {{ name }}, {{ before }}, {{ after }}, {{ message }}; with {% if event == \"failed\" %} and the filters default, join, lower, replace and upper. In one that is JSON, which begins with { or [, they are escaped as JSON wants it.",
+                "webhook = \"https://hooks.example.com/pin53\"\ntemplate = '{\"summary\": \"{{ name }}: {{ before }} -> {{ after }}\"}'",
+            ),
+            setting(
+                "headers",
+                None,
+                "Headers of the request, in place of pin53's own of those names. Their values are never logged.",
+                "webhook = \"https://hooks.example.com/pin53\"\nheaders = { Authorization = \"Bearer some-token\" }",
+            ),
+            setting(
+                "key",
+                None,
+                "Signs the request by SDK-HMAC-SHA256, for a backend behind an API gateway, with the key of this id.",
+                "webhook = \"https://gateway.example.com/v1/pin53\"\nkey = \"some-key\"\nsecret_file = \"/etc/pin53/gateway-secret\"",
+            ),
+            setting(
+                "secret_file",
+                None,
+                "A file with the secret of that key; found as webhook_file is.",
+                "webhook = \"https://gateway.example.com/v1/pin53\"\nkey = \"some-key\"\nsecret_file = \"gateway-secret\"",
+            ),
+            setting(
+                "lambda",
+                None,
+                "A function of AWS Lambda, by name or ARN, that is invoked with the JSON body (invocation type Event), with pin53's own credentials. They need lambda:InvokeFunction.",
+                "lambda = \"arn:aws:lambda:eu-west-1:123456789012:function:pin53-told\"",
+            ),
+            setting(
+                "sns",
+                None,
+                "A topic of Amazon SNS, by ARN, that the JSON body is published to. The credentials need sns:Publish.",
+                "sns = \"arn:aws:sns:eu-west-1:123456789012:pin53\"\ntemplate = \"{{ message }}\"",
+            ),
+            setting(
+                "command",
+                None,
+                "A program that gets the JSON body on standard input. It is run without a shell and ended after 30 s, without AWS's keys and pin53's variables in its environment; one that ends with 75 is run again.",
+                "command = \"/usr/local/bin/told --quiet\"",
+            ),
+        ],
+    },
 ];
 
 /// The kinds of source, and what each has for values.
