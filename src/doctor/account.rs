@@ -36,7 +36,18 @@ impl Examiner {
     ) -> Check {
         const ID: &str = "credentials";
         let error = match answer {
-            Some(Ok(_)) => return Check::ok(ID, self.whence()),
+            Some(Ok(_)) => {
+                let Some(ended) = self.credentials.stale_since() else { return Check::ok(ID, self.whence()) };
+                return Check::warn(
+                    ID,
+                    self.whence(),
+                    format!(
+                        "they end at {ended}, and who gives them has no new ones: they are used on meanwhile"
+                    ),
+                    "see that the role is still there and trusts the service that it is for, and AWS's health dashboard \
+                     for the region",
+                );
+            }
             Some(Err(credentials::Error::Metadata(_))) if metadata_fails => {
                 return Check::skip(ID, "nobody else has some, and the metadata service can't be asked");
             }

@@ -86,7 +86,9 @@ impl Check {
         why: impl Into<String>,
         mend: impl Into<String>,
     ) -> Self {
-        let (why, mend) = (Some(why.into()), Some(mend.into()));
+        let said = |text: String, else_said: &str| if text.is_empty() { else_said.to_owned() } else { text };
+        let why = Some(said(why.into(), "nothing more is known"));
+        let mend = Some(said(mend.into(), "look at it closer with PIN53_LOG=debug"));
         Self { status: Status::Warn, why, mend, ..Self::ok(id, found) }
     }
 
@@ -235,6 +237,12 @@ mod tests {
         assert_eq!(json["checks"][2], fail);
         assert_eq!(json["checks"][0]["why"], serde_json::Value::Null);
         assert_eq!(findings().class(), Class::Misconfigured);
+    }
+
+    #[test]
+    fn a_failure_never_lacks_why_or_mend() {
+        let check = Check::fail("zone", Class::Other, "none", "", String::new());
+        assert!(!check.why.unwrap().is_empty() && !check.mend.unwrap().is_empty());
     }
 
     #[test]

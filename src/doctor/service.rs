@@ -371,13 +371,13 @@ pub(super) fn permission_checks(
             format!("denied: {actions}"),
             why.into_iter().collect::<Vec<_>>().join("; "),
             format!(
-                "allow {actions} to these credentials (deploy/iam/policy.json permits what pin53 does); where that is \
-                 done, a permissions boundary, a service control policy or a session policy denies it"
+                "allow {actions} to these credentials (`pin53 policy` prints what this configuration needs); where that \
+                 is done, a permissions boundary, a service control policy or a session policy denies it"
             ),
         )
     };
-    let change = "route53:ChangeResourceRecordSets can't be tried without changing something: see that the policy \
-                  allows it for these names, types, and the actions CREATE and DELETE";
+    let change = "route53:ChangeResourceRecordSets can't be tried without changing something: `pin53 policy` \
+                  prints what permits it for this configuration";
     vec![reading, Check::skip(CHANGE, change)]
 }
 

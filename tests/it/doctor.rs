@@ -128,7 +128,7 @@ async fn on_an_instance_where_all_is_well_each_step_says_what_it_found() {
     ok    record:vpn.example.com/CNAME   nothing stands in the way; pin53 would change vpn.example.com CNAME (none) -> ec2-198-51-100-7.eu-west-1.compute.amazonaws.com (ttl 60)
     ok    record:a.example.com/A         nothing stands in the way; pin53 would change a.example.com A (none) -> 198.51.100.7 (ttl 60)
     ok    permissions                    route53:GetChange, route53:ListHostedZonesByName, route53:ListResourceRecordSets
-    skip  permissions:change             route53:ChangeResourceRecordSets can't be tried without changing something: see that the policy allows it for these names, types, and the actions CREATE and DELETE
+    skip  permissions:change             route53:ChangeResourceRecordSets can't be tried without changing something: `pin53 policy` prints what permits it for this configuration
     skip  unit                           systemd doesn't run this machine
     20 checks, 2 skipped
     ");
@@ -344,6 +344,20 @@ async fn credentials_that_have_ended() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn credentials_that_nobody_renews() {
+    let house = house();
+    house.world.role_credentials().unwrap();
+    house.world.inject(Fault::StaleCredentials);
+    tokio::time::advance(Duration::from_secs(7 * 3600)).await;
+    insta::assert_snapshot!(wrong(&house).await, @"
+    warn credentials: of the instance's role pin53, until 2026-11-21T16:00:00Z
+      why: they end at 2026-11-21T16:00:00Z, and who gives them has no new ones: they are used on meanwhile
+      mend: see that the role is still there and trusts the service that it is for, and AWS's health dashboard for the region
+    Fine
+    ");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_role_that_may_not_be_assumed() {
     let role = Role {
         arn: "arn:aws:iam::123456789012:role/dns".to_owned(),
@@ -450,7 +464,7 @@ async fn a_role_without_a_policy() {
     insta::assert_snapshot!(wrong(&house).await, @"
     fail permissions: denied: route53:GetChange, route53:ListHostedZonesByName
       why: Route 53 answered AccessDenied (403): User: arn:aws:sts::123456789012:assumed-role/pin53/i-0123456789abcdef0 is not authorized to perform: route53:GetChange on resource: arn:aws:route53:::change/C0000000000000 because no identity-based policy allows the route53:GetChange action; Route 53 answered AccessDenied (403): User: arn:aws:sts::123456789012:assumed-role/pin53/i-0123456789abcdef0 is not authorized to perform: route53:ListHostedZones on resource: * because no identity-based policy allows the route53:ListHostedZones action
-      mend: allow route53:GetChange, route53:ListHostedZonesByName to these credentials (deploy/iam/policy.json permits what pin53 does); where that is done, a permissions boundary, a service control policy or a session policy denies it
+      mend: allow route53:GetChange, route53:ListHostedZonesByName to these credentials (`pin53 policy` prints what this configuration needs); where that is done, a permissions boundary, a service control policy or a session policy denies it
     NotPermitted
     ");
 }
