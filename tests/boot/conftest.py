@@ -33,12 +33,26 @@ def scratch(tmp_path_factory):
     call(["umount", "--lazy", str(place)])
 
 
+@pytest.fixture(scope="session")
+def root():
+    return str(made(TARGET / "ci/root"))
+
+
+@pytest.fixture(scope="session")
+def installed(root, scratch, package):
+    """The root and, above it, a layer with the package, for all that begin there."""
+    machine = Machine(root, scratch, "installed")
+    machine.install(package)
+    machine.off()
+    return f"{machine.layer / 'upper'}:{root}"
+
+
 @pytest.fixture
 def start_machine(scratch):
     machines = []
 
-    def start():
-        machines.append(Machine(made(TARGET / "ci/root"), scratch, f"pin53-{os.getpid()}-{len(list(scratch.iterdir()))}"))
+    def start(layers):
+        machines.append(Machine(layers, scratch, f"pin53-{os.getpid()}-{len(list(scratch.iterdir()))}"))
         return machines[-1]
 
     yield start
@@ -54,19 +68,19 @@ def sandbox():
 
 
 @pytest.fixture
-def bare(start_machine):
+def bare(start_machine, root):
     """A machine that has never heard of pin53."""
-    return start_machine()
+    return start_machine(root)
 
 
 @pytest.fixture
-def machine(bare, package, sandbox):
+def machine(start_machine, installed, sandbox):
     """One on which pin53 is installed, led to the sandbox, and has a name to pin. It isn't booted."""
-    bare.write("/etc/pin53/pin53.toml", CONFIGURATION)
-    bare.shell(f"DEBIAN_FRONTEND=noninteractive dpkg --force-confold --install {bare.put(package)}")
+    machine = start_machine(installed)
+    machine.write("/etc/pin53/pin53.toml", CONFIGURATION)
     for unit in ("pin53.service", "pin53-once.service"):
-        bare.unit(unit, Environment=sandbox.variables())
-    return bare
+        machine.unit(unit, Environment=sandbox.variables())
+    return machine
 
 
 CONFIGURATION = """\

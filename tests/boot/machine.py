@@ -1,7 +1,7 @@
 """A Debian machine whose systemd is real, in a container, and the sandbox that it believes to be AWS.
 
 It shares the host's network, so that a sandbox on the host's loopback is on its own, and nothing else: each
-machine is a layer of its own above the root that debootstrap made, kept in memory, and gone with its test.
+machine is a layer of its own above a root that debootstrap made, kept in memory, and gone with its test.
 """
 
 import json
@@ -37,12 +37,13 @@ def call(command, *, check=True, text=None, timeout=PATIENCE):
 
 
 class Machine:
-    def __init__(self, root, scratch, name):
+    def __init__(self, layers, scratch, name):
+        """`layers` are folders, the upper one first, which nothing is written to."""
         self.layer = scratch / name
         self.root = self.layer / "root"
         for folder in ("upper", "work", "root"):
             (self.layer / folder).mkdir(parents=True)
-        options = f"lowerdir={root},upperdir={self.layer / 'upper'},workdir={self.layer / 'work'}"
+        options = f"lowerdir={layers},upperdir={self.layer / 'upper'},workdir={self.layer / 'work'}"
         call(["mount", "-t", "overlay", "pin53", "-o", options, str(self.root)])
         self.console = self.layer / "console"
         self.container = None
@@ -76,6 +77,11 @@ class Machine:
         place = self.root / folder.lstrip("/") / file.name
         place.write_bytes(file.read_bytes())
         return f"{folder}/{file.name}"
+
+    def install(self, package):
+        """What dpkg says of it. It keeps the configuration, and doesn't wait for a disk that there isn't."""
+        dpkg = "DEBIAN_FRONTEND=noninteractive dpkg --force-confold --force-unsafe-io --install"
+        return self.says(f"{dpkg} {self.put(package)} 2>&1")
 
     def boot(self):
         """Starts it, and comes back when its systemd can be talked to."""

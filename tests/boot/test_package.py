@@ -11,11 +11,6 @@ FILE = "/etc/pin53/pin53.toml"
 README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
 
 
-def install(machine, package):
-    place = machine.put(package)
-    return machine.says(f"DEBIAN_FRONTEND=noninteractive dpkg --force-confold --install {place} 2>&1")
-
-
 def commands_of_readme():
     blocks = re.findall(r"^```sh\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
     commands = next(block for block in blocks if "dpkg -i" in block)
@@ -28,7 +23,7 @@ def test_it_waits_for_a_name_and_three_commands_pin_it(bare, sandbox, package):
     bare.unit("pin53.service", Environment=sandbox.variables())
     bare.boot().booted()
     start = time.monotonic()
-    said = install(bare, package)
+    said = bare.install(package)
     installed = time.monotonic()
     assert "put a name into /etc/pin53/pin53.toml" in said
     assert bare.says("systemctl is-enabled pin53") == "enabled"
@@ -46,7 +41,7 @@ def test_one_that_is_configured_already_is_started(bare, sandbox, package):
     bare.unit("pin53.service", Environment=sandbox.variables())
     bare.write(FILE, CONFIGURATION)
     bare.boot().booted()
-    install(bare, package)
+    bare.install(package)
     assert sandbox.served() == sandbox.host()
     assert bare.read(FILE) == CONFIGURATION
 
@@ -54,7 +49,7 @@ def test_one_that_is_configured_already_is_started(bare, sandbox, package):
 def test_an_upgrade_goes_on_with_the_old_configuration(machine, sandbox, next_package):
     machine.boot().booted()
     before = machine.property("pin53", "MainPID")
-    install(machine, next_package)
+    machine.install(next_package)
     assert machine.says("dpkg-query --show --showformat='${Version}' pin53").startswith("99")
     assert machine.read(FILE) == CONFIGURATION
     assert machine.property("pin53", "ActiveState") == "active"
@@ -65,15 +60,15 @@ def test_an_upgrade_goes_on_with_the_old_configuration(machine, sandbox, next_pa
 
 def test_a_configuration_that_nobody_touched_is_replaced_by_an_upgrade(bare, package, next_package):
     bare.boot().booted()
-    install(bare, package)
-    install(bare, next_package)
+    bare.install(package)
+    bare.install(next_package)
     assert "# next" in bare.read(FILE)
 
 
 def test_an_administrator_who_disabled_it_is_heard_by_an_upgrade(machine, next_package):
     machine.boot().booted()
     machine.shell("systemctl disable --now pin53")
-    install(machine, next_package)
+    machine.install(next_package)
     assert machine.says("systemctl is-enabled pin53 || true") == "disabled"
     assert machine.property("pin53", "ActiveState") == "inactive"
 

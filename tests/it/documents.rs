@@ -54,6 +54,12 @@ fn the_policy_permits_what_is_called_and_nothing_else() {
 }
 
 #[test]
+fn the_debian_package_has_the_version_of_the_program() {
+    let newest = text("deploy/debian/changelog").lines().next().unwrap().to_owned();
+    assert!(newest.starts_with(&format!("pin53 ({}-", env!("CARGO_PKG_VERSION"))), "{newest}");
+}
+
+#[test]
 fn the_units_let_every_source_be_read() {
     for unit in ["pin53.service", "pin53-once.service"] {
         let unit = text(&format!("deploy/systemd/{unit}"));
