@@ -5,7 +5,7 @@ import pathlib
 import shutil
 
 import pytest
-from peers import Daemon, Ministack, Moto, Sandbox, plain_environment, run
+from peers import Daemon, Hooks, Ministack, Moto, Sandbox, plain_environment, run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
@@ -57,6 +57,13 @@ def moto(tmp_path_factory):
 def ministack(tmp_path_factory):
     binary = shutil.which("ministack") or pytest.fail("ministack isn't on PATH: .ci/run interop installs it")
     server = Ministack(binary, tmp_path_factory.mktemp("ministack"))
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def hooks():
+    server = Hooks()
     yield server
     server.end()
 

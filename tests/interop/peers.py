@@ -4,6 +4,7 @@ Not here: what is asked of them.
 """
 
 import contextlib
+import http.server
 import json
 import os
 import re
@@ -205,6 +206,33 @@ class Daemon(Process):
     def logged(self):
         with open(self.log) as log:
             return log.read()
+
+
+class Hooks:
+    """A server that takes everything, and remembers it."""
+
+    def __init__(self):
+        self.got = got = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                got.append((self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body.decode()))
+                self.send_response(200)
+                self.end_headers()
+
+            do_GET = do_POST
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def end(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 @contextlib.contextmanager

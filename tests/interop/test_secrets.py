@@ -1,6 +1,9 @@
 """Judges that no secret shows in what pin53 prints and logs, at the most talkative, however a run ends."""
 
+import signal
+
 import pytest
+from peers import waited_for
 
 NAME = "vpn.example.com"
 SENTINELS = {
@@ -70,3 +73,94 @@ def test_keys_are_not_told_when_route_53_is_not_trusted_or_the_settings_are_wron
         done = pin53(talkative | broken, "--once", "--name", NAME)
         assert done.returncode == status, done
         assert "sentinel-" not in said(done), broken
+
+
+EVERYTHING = """
+interval = "1s"
+watch = "1s"
+
+[[record]]
+name = "a.example.com"
+type = "A"
+source = ["https://127.0.0.1:9/ip?key=sentinel-url", "command:sh -c 'echo 198.51.100.7 # sentinel-argument'"]
+owner = "me"
+on_conflict = "replace"
+on_stop = "withdraw"
+
+[[record]]
+name = "b.example.com"
+type = "A"
+source = ["http:{hooks}/ip?key=sentinel-url", "command:/nowhere/program --key sentinel-argument"]
+routing = {{ set_identifier = "{{{{ instance_id }}}}", weight = 10 }}
+
+[[record]]
+name = "vpn.example.com"
+on_terminate = "withdraw"
+
+[[record]]
+name = "elsewhere.example.org"
+
+[[notify]]
+on = ["changed", "failed", "recovered"]
+failed_for = "0s"
+webhook = "{hooks}/services/sentinel-url?token=sentinel-url"
+headers = {{ Authorization = "Bearer sentinel-header" }}
+template = "{{{{ message }}}} sentinel-template"
+
+[[notify]]
+on = ["changed", "failed"]
+failed_for = "0s"
+webhook_file = "{home}/url"
+preset = "slack"
+
+[[notify]]
+webhook = "http://127.0.0.1:9/sentinel-url"
+key = "key"
+secret_file = "{home}/secret"
+
+[[notify]]
+webhook_file = "nowhere"
+
+[[notify]]
+lambda = "told"
+
+[[notify]]
+sns = "arn:aws:sns:eu-west-1:123456789012:told"
+
+[[notify]]
+command = "sh -c 'exit 1 # sentinel-argument'"
+"""
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_daemon_with_everything_tells_no_secret_in_its_log_its_output_or_its_state(
+    start_daemon, sandbox, hooks, tmp_path, form
+):
+    (tmp_path / "url").write_text(f"{hooks.url}/sentinel-url")
+    (tmp_path / "secret").write_text("sentinel-secret-of-gateway")
+    settings = tmp_path / "pin53.toml"
+    settings.write_text(EVERYTHING.format(hooks=hooks.url, home=tmp_path))
+    role = sandbox.role_credentials()
+    elsewhere = {"AWS_ENDPOINT_URL_LAMBDA": hooks.url, "AWS_ENDPOINT_URL_SNS": "http://127.0.0.1:9"}
+    talkative = sandbox.env | elsewhere | {"PIN53_LOG": "trace", "PIN53_LOG_FORMAT": form}
+    talkative["STATE_DIRECTORY"] = str(tmp_path / "state")
+    daemon = start_daemon(talkative, "--config", str(settings))
+    waited_for(lambda: sandbox.dig("+short", NAME, "CNAME"))
+    waited_for(lambda: len(hooks.got) > 6)
+    sandbox.fault("access-denied:3")
+    sandbox.move("ec2-203-0-113-99.compute-1.amazonaws.com")
+    settings.write_text(settings.read_text() + 'wbhook = "sentinel-of-a-slip"\nheaders = "sentinel-of-a-slip"\n')
+    daemon.process.send_signal(signal.SIGHUP)
+    waited_for(lambda: "the old settings stay" in daemon.logged())
+    waited_for(lambda: "could not notify" in daemon.logged())
+    sandbox.fault("expired-token")
+    sandbox.move("ec2-203-0-113-98.compute-1.amazonaws.com")
+    waited_for(lambda: "113-98" in sandbox.dig("+short", NAME, "CNAME"))
+    status, _ = daemon.stop()
+    assert status == 0
+    state = "".join(path.read_text() for path in (tmp_path / "state").rglob("*") if path.is_file())
+    told = daemon.logged() + daemon.process.stdout.read() + state
+    assert len(told) > 5000 and "told" in state, "it is talkative, and remembers"
+    for secret in ("sentinel", role["SecretAccessKey"], role["Token"], "AQAEA", *SIGNATURES):
+        [*found] = [line for line in told.splitlines() if secret in line]
+        assert not found, found[:3]
