@@ -17,6 +17,7 @@ mod log;
 mod man;
 mod plan;
 mod policy;
+mod progress;
 mod run;
 mod runtime;
 mod sandbox;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Exit, Failure, engine, log, runtime};
+use super::{Exit, Failure, engine, log, progress, runtime};
 use crate::aws::route53;
 use crate::board::Board;
 use crate::causes::with_causes;
@@ -15,7 +15,7 @@ use crate::config::{self, Overrides, Settings};
 use crate::daemon::{self, Reload, Systemd};
 use crate::env::Env;
 use crate::notify::{self, Notifier, Renewal, Telling};
-use crate::reconcile::{Mode, unless_stopped};
+use crate::reconcile::{Mode, Reconciler, unless_stopped};
 use crate::report;
 
 /// Events that may wait for whoever tells of them: more than come of one look.
@@ -75,7 +75,12 @@ async fn once(
 ) -> Result<Exit, Failure> {
     let mut stop = engine::stop_signal()?;
     let (reconciler, outside) = engine::with_outside(settings, env, args.mode(), route53::PATIENCE)?;
-    let round = unless_stopped(&mut stop, &reconciler, reconciler.once(settings.wait)).await;
+    let work = Box::pin(unless_stopped(&mut stop, &reconciler, reconciler.once(settings.wait)));
+    let round = if progress::is_seen(env) {
+        progress::shown(work, || stage(&reconciler), err).await
+    } else {
+        work.await
+    };
     let (round, is_whole) = match round.value() {
         Some(round) => (round, true),
         None => (reconciler.broken_off(), false),
@@ -100,6 +105,13 @@ async fn once(
         () = notify::once(args.listeners(settings), outside, &round.entries) => {}
     }
     Ok(exit)
+}
+
+/// What is being waited for.
+fn stage(reconciler: &Reconciler) -> String {
+    let taken = reconciler.broken_off().entries.iter().filter(|entry| entry.change_id.is_some()).count();
+    let words = if taken > 0 { "change taken, waiting for all name servers to have it" } else { "looking" };
+    words.to_owned()
 }
 
 async fn run_daemon(settings: &Settings, args: &Args, env: &Env, log: log::Switch) -> Result<Exit, Failure> {

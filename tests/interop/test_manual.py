@@ -37,6 +37,8 @@ def test_man_finds_and_shows_them(manual):
         (["pin53"], "EXIT STATUS"),
         (["pin53", "plan"], "--detailed-exit-code"),
         (["5", "pin53.toml"], "assume_role.external_id"),
+        (["pin53-failures"], "WHAT IT NEVER DOES"),
+        (["pin53-migrating"], "FROM DDCLIENT"),
     ]:
         shown = subprocess.run(["man", *arguments], env=environment, capture_output=True, text=True, check=True)
         assert told in shown.stdout and shown.stderr == "", arguments

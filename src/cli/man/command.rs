@@ -20,7 +20,7 @@ fn program(definition: &Command) -> Page {
     let man = Man::new(definition.clone().subcommand_help_heading("COMMANDS"));
     let mut options = bytes(|to| man.render_options_section(to));
     options.push_str(&bytes(|to| man.render_subcommands_section(to)));
-    let others = ["pin53.toml(5)"].map(str::to_owned);
+    let others = ["pin53.toml(5)", "pin53-failures(7)", "pin53-migrating(7)"].map(str::to_owned);
     page(definition, &man, &format!("{options}{PROGRAM}"), others)
 }
 

@@ -17,7 +17,7 @@ use super::{Exit, Failure, arguments};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct Args {
-    /// pin53, pin53.toml, or a command like plan [default: pin53]
+    /// Like plan, pin53.toml, failures, migrating [default: pin53]
     #[arg(value_name = "PAGE")]
     pub page: Option<String>,
     /// Write all pages into its man1, man5 and so on
@@ -75,11 +75,18 @@ struct Page {
     text: String,
 }
 
+/// Pages on what no single command or setting is about.
+const OVERVIEWS: [(&str, &str); 2] = [
+    ("pin53-failures", include_str!("../../../templates/man/pin53-failures.7")),
+    ("pin53-migrating", include_str!("../../../templates/man/pin53-migrating.7")),
+];
+
 /// All pages, the program's own first.
 fn pages() -> Vec<Page> {
     let definition = arguments::definition();
     let mut pages = command::pages(&definition);
     pages.push(settings::page());
+    pages.extend(OVERVIEWS.map(|(name, body)| Page::new(name, '7', body)));
     pages
 }
 
