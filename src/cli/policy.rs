@@ -69,7 +69,8 @@ pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write, err: &mut dyn Wri
     let partition = role.and_then(|arn| arn.split(':').nth(1)).map(str::to_owned);
     let partition =
         partition.unwrap_or_else(|| aws::partition_of(&region.or_else(set).unwrap_or_default()).to_owned());
-    let policy = Policy::for_rules(Wanted { rules: &rules, partition: &partition, role });
+    let tells = settings.notify.iter().filter_map(|notify| notify.target.permission(&partition)).collect();
+    let policy = Policy::for_rules(Wanted { rules: &rules, partition: &partition, role, tells: &tells });
     let format = args.format.unwrap_or_default();
     let text = match format {
         Format::Json => policy.json(),

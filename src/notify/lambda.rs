@@ -54,6 +54,17 @@ impl Function {
         (parts.next() == Some("arn")).then(|| parts.nth(2)).flatten()
     }
 
+    /// Its ARN, with stars for what isn't said of it.
+    pub(super) fn arn(&self, partition: &str) -> String {
+        if self.0.starts_with("arn:") {
+            return self.0.clone();
+        }
+        match self.0.split_once(":function:") {
+            Some((account, name)) => format!("arn:{partition}:lambda:*:{account}:function:{name}"),
+            None => format!("arn:{partition}:lambda:*:*:function:{}", self.0),
+        }
+    }
+
     pub(super) async fn invoke(
         &self,
         event: &Event,
@@ -89,6 +100,10 @@ mod tests {
             let function: Function = text.parse().unwrap();
             assert_eq!((function.region(), function.to_string().as_str()), (region, text));
         }
+        let arn = |text: &str| text.parse::<Function>().unwrap().arn("aws");
+        assert_eq!(arn("told:live"), "arn:aws:lambda:*:*:function:told:live");
+        assert_eq!(arn("123456789012:function:told"), "arn:aws:lambda:*:123456789012:function:told");
+        assert_eq!(arn("arn:aws-cn:lambda:a:1:function:told"), "arn:aws-cn:lambda:a:1:function:told");
         for wrong in ["", "a b", "told:", "arn:aws:sns:eu-west-1:123456789012:told", "arn:aws:lambda", "a/b"]
         {
             assert!(wrong.parse::<Function>().is_err(), "{wrong}");

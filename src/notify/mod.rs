@@ -95,6 +95,18 @@ pub enum Target {
     Command(Program),
 }
 
+impl Target {
+    /// The action of IAM that it takes, and on what; `partition` is where a function is whose ARN isn't given.
+    #[must_use]
+    pub fn permission(&self, partition: &str) -> Option<(&'static str, String)> {
+        match self {
+            Self::Lambda(function) => Some(("lambda:InvokeFunction", function.arn(partition))),
+            Self::Sns(topic) => Some(("sns:Publish", topic.to_string())),
+            Self::Webhook(_) | Self::Command(_) => None,
+        }
+    }
+}
+
 /// How people know it, without what may be secret.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

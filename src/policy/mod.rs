@@ -24,6 +24,8 @@ pub struct Wanted<'a> {
     pub partition: &'a str,
     /// The role that pin53 assumes, where it assumes one.
     pub role: Option<&'a str>,
+    /// Actions by which somebody is told of what happens, each with its resource.
+    pub tells: &'a BTreeSet<(&'static str, String)>,
 }
 
 /// A policy, to be printed in one of several forms.
@@ -91,7 +93,7 @@ struct Grant {
 impl Policy {
     #[must_use]
     pub fn for_rules(wanted: Wanted<'_>) -> Self {
-        let Wanted { rules, partition, role } = wanted;
+        let Wanted { rules, partition, role, tells } = wanted;
         let mut grants: BTreeMap<&ZoneId, Grant> = BTreeMap::new();
         for (rule, zone) in rules {
             grants.entry(zone).or_default().include(rule);
@@ -121,6 +123,10 @@ impl Policy {
         statement.push(allow("FollowTheChange", &["route53:GetChange"], vec![arn("change/*")]));
         if let Some(role) = role {
             statement.push(allow("AssumeTheRole", &["sts:AssumeRole"], vec![role.to_owned()]));
+        }
+        for (i, (action, resource)) in tells.iter().enumerate() {
+            let number = if i == 0 { String::new() } else { (i + 1).to_string() };
+            statement.push(allow(&format!("TellOfIt{number}"), &[action], vec![resource.clone()]));
         }
         Self { version: "2012-10-17", statement }
     }

@@ -1,5 +1,6 @@
 //! `pin53 policy`: what is permitted for which configuration, and in which form it is printed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Output;
@@ -8,6 +9,7 @@ use pin53::config::{self, Overrides, Settings};
 use pin53::desired::ZoneChoice;
 use pin53::dns::ZoneId;
 use pin53::env::Env;
+use pin53::notify::Target;
 use pin53::policy::{Policy, Wanted};
 use pin53::sandbox::Operation;
 
@@ -26,7 +28,7 @@ fn policy(settings: &Settings, partition: &str) -> Policy {
     };
     let rules: Vec<_> = settings.rules.iter().map(|rule| (rule, zone(&rule.zone))).collect();
     let role = settings.aws.assume_role.as_ref().map(|role| role.arn.as_str());
-    Policy::for_rules(Wanted { rules: &rules, partition, role })
+    Policy::for_rules(Wanted { rules: &rules, partition, role, tells: &BTreeSet::new() })
 }
 
 fn of(toml: &str, partition: &str) -> Policy {
@@ -266,4 +268,29 @@ async fn the_partition_is_that_of_the_region() {
         let ran = Ran::of(output);
         assert!(ran.out.contains(&format!("arn:{partition}:route53:::change/*")), "{ran:?}");
     }
+}
+
+#[test]
+fn whoever_is_told_through_aws_is_in_the_policy_and_nobody_else() {
+    let targets = [
+        Target::Lambda("told".parse().unwrap()),
+        Target::Sns("arn:aws:sns:eu-west-1:123456789012:told".parse().unwrap()),
+        Target::Command(pin53::program::Program::parse("told").unwrap()),
+    ];
+    let tells = targets.iter().filter_map(|target| target.permission("aws")).collect();
+    let policy = Policy::for_rules(Wanted { rules: &[], partition: "aws", role: None, tells: &tells });
+    let policy: serde_json::Value = serde_json::from_str(&policy.json().unwrap()).unwrap();
+    let statements = policy["Statement"].as_array().unwrap();
+    let told: Vec<(&str, &str)> = statements
+        .iter()
+        .filter(|statement| statement["Sid"].as_str().unwrap().starts_with("TellOfIt"))
+        .map(|statement| (statement["Action"].as_str().unwrap(), statement["Resource"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("lambda:InvokeFunction", "arn:aws:lambda:*:*:function:told"),
+            ("sns:Publish", "arn:aws:sns:eu-west-1:123456789012:told")
+        ]
+    );
 }
