@@ -19,6 +19,10 @@ pub const CHANGE_RESOURCE_RECORD_SETS: Template = Template {
     source: include_str!("../templates/route53/change-resource-record-sets.xml"),
 };
 
+/// The status page.
+pub const STATUS_PAGE: Template =
+    Template { name: "page.html", source: include_str!("../templates/status/page.html") };
+
 /// A template could not be rendered: it wants something that it wasn't given.
 #[derive(Debug, thiserror::Error)]
 #[error("could not render {template}")]

@@ -21,7 +21,7 @@ use crate::state;
 use crate::state::Durability::{Lasting, Passing};
 
 pub use event::{Decision, Event};
-pub use snapshot::{Change, Phase, Record, Snapshot};
+pub use snapshot::{Change, Outcomes, Phase, Record, Snapshot, Vitals};
 
 /// The document's name in the state directory.
 pub const FILE: &str = "status.json";
@@ -46,6 +46,7 @@ struct Inner {
     /// By the places of the rules: what each is known by, and its record once something came of it.
     records: Vec<(String, Option<Record>)>,
     history: Vec<Change>,
+    vitals: Vitals,
     keeping: Keeping,
 }
 
@@ -70,6 +71,7 @@ impl Board {
             updated: None,
             records: Vec::new(),
             history: Vec::new(),
+            vitals: Vitals::default(),
             keeping: Keeping::default(),
         };
         Self { clock, inner: Mutex::new(inner), subscribers: Mutex::default() }
@@ -199,6 +201,11 @@ impl Board {
         self.tell(Event::NotInSync { change: change.to_owned(), why: why.to_owned() });
     }
 
+    /// Takes in how things beside the records stand.
+    pub fn note(&self, vitals: Vitals) {
+        self.lock().vitals = vitals;
+    }
+
     /// The configuration is about to be read again.
     pub fn reloading(&self) {
         self.lock().phase = Phase::Reloading;
@@ -249,8 +256,8 @@ impl Board {
         });
     }
 
-    /// To the millisecond: nobody reads more of it.
-    fn now(&self) -> Timestamp {
+    /// The board's time, to the millisecond: nobody reads more of it.
+    pub fn now(&self) -> Timestamp {
         let now = self.clock.now();
         Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
@@ -270,6 +277,7 @@ impl Inner {
             history: self.history.clone(),
             rules: self.records.len(),
             phase: self.phase,
+            vitals: self.vitals,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! All there is to see at a moment: the document of `status --json`, and words for a single line.
 
+use std::collections::HashMap;
+
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::Decision;
@@ -27,7 +30,21 @@ pub struct Snapshot {
     pub rules: usize,
     #[serde(skip)]
     pub phase: Phase,
+    #[serde(skip)]
+    pub vitals: Vitals,
 }
+
+/// How things stand beside the records.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Vitals {
+    /// How far the machine's clock is ahead of Amazon's.
+    pub clock_offset: Option<SignedDuration>,
+    /// When the credentials at hand end, if they do.
+    pub credentials_expire: Option<Timestamp>,
+}
+
+/// How often each outcome came of a record, in this process.
+pub type Outcomes = HashMap<Outcome, u64>;
 
 /// What the daemon is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,6 +72,9 @@ pub struct Record {
     pub last_change: Option<Timestamp>,
     /// When it was last written or seen as wanted.
     pub last_confirmed: Option<Timestamp>,
+    /// What came of it so far.
+    #[serde(skip)]
+    pub outcomes: Outcomes,
 }
 
 /// A change that was made.
@@ -73,8 +93,11 @@ pub struct Change {
 
 impl Record {
     pub(super) fn after(rule: &str, before: Option<Self>, decision: &Decision, looked: bool) -> Self {
-        let (mut last_change, mut last_confirmed) =
-            before.map_or((None, None), |before| (before.last_change, before.last_confirmed));
+        let (mut last_change, mut last_confirmed, mut outcomes) = before
+            .map_or((None, None, Outcomes::default()), |before| {
+                (before.last_change, before.last_confirmed, before.outcomes)
+            });
+        *outcomes.entry(decision.entry.outcome).or_default() += 1;
         let Decision { entry, at, trouble_since, .. } = decision.clone();
         let is_as_wanted = match entry.outcome {
             Outcome::Changed => true,
@@ -88,7 +111,15 @@ impl Record {
             last_change = Some(at);
         }
         let trouble_since = trouble_since.filter(|_| entry.class != Class::Fine);
-        Self { entry, rule: rule.to_owned(), decided: at, trouble_since, last_change, last_confirmed }
+        Self {
+            entry,
+            rule: rule.to_owned(),
+            decided: at,
+            trouble_since,
+            last_change,
+            last_confirmed,
+            outcomes,
+        }
     }
 }
 

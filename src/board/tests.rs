@@ -187,7 +187,7 @@ async fn a_snapshot_is_a_document_that_can_be_read_back() {
     let snapshot = board.snapshot();
     let text = serde_json::to_string(&snapshot).unwrap();
     let read: Snapshot = serde_json::from_str(&text).unwrap();
-    assert_eq!(read, snapshot);
+    assert_eq!(serde_json::to_string(&read).unwrap(), text);
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let record = &value["records"][0];
     assert_eq!(record["outcome"], "changed");
@@ -210,7 +210,9 @@ async fn what_was_kept_is_there_after_a_restart_but_what_is_ready_is_not() {
     first.beat().unwrap();
     let second = kept(directory.path());
     let snapshot = second.snapshot();
-    assert_eq!(snapshot.records, first.snapshot().records);
+    let mut known = first.snapshot().records;
+    known[0].outcomes.clear();
+    assert_eq!(snapshot.records, known);
     assert_eq!(snapshot.history, first.snapshot().history);
     assert!(!snapshot.ready);
     assert_eq!(snapshot.words(), "looking at the sources for the first time");

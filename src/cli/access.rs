@@ -13,7 +13,7 @@ use crate::config;
 use crate::env::Env;
 use crate::imds::{self, Imds};
 use crate::state::State;
-use crate::transport::{HttpClient, Meter, OnDemand, TrustedRoots};
+use crate::transport::{HttpClient, Meter, Naming, OnDemand, Tally, Transport, TrustedRoots};
 
 /// What AWS is reached with.
 pub(super) struct Access {
@@ -43,6 +43,19 @@ impl Access {
     /// # Errors
     /// When one of AWS's variables or files, or what it names, can't be used.
     pub(super) fn new(settings: &config::Aws, env: &Env, state: &Arc<State>) -> Result<Self, Failure> {
+        Self::tallied(settings, env, state, &Arc::default())
+    }
+
+    /// With what becomes of its requests added to `tally`.
+    ///
+    /// # Errors
+    /// As for [`Access::new`].
+    pub(super) fn tallied(
+        settings: &config::Aws,
+        env: &Env,
+        state: &Arc<State>,
+        tally: &Arc<Tally>,
+    ) -> Result<Self, Failure> {
         let shared = Shared::load(env, settings.profile.as_deref()).map_err(wrong)?;
         let property = |key: &str| shared.property(key).map(|said| (said.value, said.by));
         let metadata = imds::Settings::read(env, property).map_err(wrong)?;
@@ -54,13 +67,17 @@ impl Access {
         let requests = Arc::new(AtomicU64::new(0));
         let clock = Arc::new(ServerClock::default());
         let to_metadata = HttpClient::new(imds::TRANSPORT, &roots).map_err(wrong)?;
-        let to_metadata = Arc::new(Meter::new(Arc::new(to_metadata), Arc::clone(&requests)));
+        let metered = |client: Arc<dyn Transport>, naming: Naming| {
+            Arc::new(Meter::new(client, Arc::clone(&requests)).tallied(Arc::clone(tally), naming))
+        };
+        let to_metadata = metered(Arc::new(to_metadata), |request| match request.method().as_str() {
+            "PUT" => "metadata-token",
+            _ => "metadata",
+        });
         let imds = Arc::new(Imds::new(metadata, to_metadata, Arc::clone(&clock)));
         let shared = Arc::new(shared);
-        let on_demand = |bounds| {
-            let client = Arc::new(OnDemand::new(bounds, roots.clone()));
-            Arc::new(Meter::new(client, Arc::clone(&requests)))
-        };
+        let on_demand =
+            |bounds, naming: Naming| metered(Arc::new(OnDemand::new(bounds, roots.clone())), naming);
         let credentials = Chain::new(credentials::Parts {
             shared: Arc::clone(&shared),
             assume_role: settings.assume_role.clone(),
@@ -68,8 +85,8 @@ impl Access {
             clock: Arc::clone(&clock),
             machine: Arc::new(SystemClock),
             state: Arc::clone(state),
-            to_sts: on_demand(sts::TRANSPORT),
-            to_container: on_demand(container::TRANSPORT),
+            to_sts: on_demand(sts::TRANSPORT, |_| "credentials"),
+            to_container: on_demand(container::TRANSPORT, |_| "container-credentials"),
         });
         Ok(Self { shared, roots, clock, imds, credentials: Arc::new(credentials), requests })
     }

@@ -57,7 +57,7 @@ async fn examined(settings: &Settings, env: &Env) -> Result<Findings, Failure> {
     let mut stop = engine::stop_signal()?;
     // What is learnt here is for nobody else.
     let state = Arc::new(State::in_memory());
-    let parts = match engine::parts(settings, env, state, doctor::PATIENCE) {
+    let parts = match engine::parts(settings, env, state, doctor::PATIENCE, &Arc::default()) {
         Ok(parts) => parts,
         Err(failure) => {
             return Ok({

@@ -26,7 +26,7 @@ use crate::reconcile::{self, Mode, Reconciler};
 use crate::report::{self, Class, Round};
 use crate::source::{self, Sources};
 use crate::state::State;
-use crate::transport::{self, HttpClient, Meter, OnDemand, Sockets, Transport};
+use crate::transport::{self, HttpClient, Meter, Naming, OnDemand, Sockets, Tally, Transport};
 
 /// What reconciles, and by itself what it is made of.
 pub(super) struct Parts {
@@ -51,10 +51,10 @@ pub(super) fn reconciler(
     mode: Mode,
     patience: Duration,
 ) -> Result<Reconciler, Failure> {
-    with_outside(settings, env, mode, patience).map(|(reconciler, _)| reconciler)
+    with_outside(settings, env, mode, patience, &Arc::default()).map(|(reconciler, _)| reconciler)
 }
 
-/// The same, with what notifications leave by.
+/// The same, with what notifications leave by, and with what becomes of its requests added to `tally`.
 ///
 /// # Errors
 /// As for [`reconciler`].
@@ -63,6 +63,7 @@ pub(super) fn with_outside(
     env: &Env,
     mode: Mode,
     patience: Duration,
+    tally: &Arc<Tally>,
 ) -> Result<(Reconciler, notify::Outside), Failure> {
     let state = Arc::new(match &settings.state_dir {
         Some(directory) => {
@@ -74,7 +75,7 @@ pub(super) fn with_outside(
         }
         None => State::in_memory(),
     });
-    let parts = parts(settings, env, Arc::clone(&state), patience)?;
+    let parts = parts(settings, env, Arc::clone(&state), patience, tally)?;
     let [plain, over_tls] = parts.to_listeners;
     let outside = notify::Outside {
         env: env.clone(),
@@ -105,10 +106,11 @@ pub(super) fn parts(
     env: &Env,
     state: Arc<State>,
     patience: Duration,
+    tally: &Arc<Tally>,
 ) -> Result<Parts, Failure> {
     let wrong = |error: Box<dyn std::error::Error + Send + Sync>| Failure::new(Exit::Misconfigured, error);
     let Access { shared, roots, clock, imds, credentials, requests } =
-        Access::new(&settings.aws, env, &state)?;
+        Access::tallied(&settings.aws, env, &state, tally)?;
     let locator = Locator::new(Arc::clone(&shared), Arc::clone(&imds), Arc::clone(&state));
     let locator = locator.map_err(|error| wrong(error.into()))?;
     let endpoint = locator.likely().clone();
@@ -118,8 +120,11 @@ pub(super) fn parts(
     let bounds = transport::Settings { proxy: endpoint.is_tls(), timeout, ..route53::TRANSPORT };
     let to_route53 = HttpClient::new(bounds, &roots).map_err(|error| wrong(error.into()))?;
     let to_route53 = Arc::new(to_route53);
+    let metered = |client: Arc<dyn Transport>, naming: Naming| {
+        Arc::new(Meter::new(client, Arc::clone(&requests)).tallied(Arc::clone(tally), naming))
+    };
     let client = Client::new(route53::Parts {
-        transport: Arc::new(Meter::new(Arc::<HttpClient>::clone(&to_route53), Arc::clone(&requests))),
+        transport: metered(Arc::<HttpClient>::clone(&to_route53), route53::operation),
         locator,
         credentials: Arc::clone(&credentials),
         clock: Arc::clone(&clock),
@@ -133,18 +138,15 @@ pub(super) fn parts(
     if let Ok(uri) = endpoint.url.parse::<Uri>() {
         tokio::spawn(async move { to_route53.preconnect(&uri).await });
     }
-    let to_others = |bounds| {
-        let client = Arc::new(OnDemand::new(bounds, roots.clone()));
-        Arc::new(Meter::new(client, Arc::clone(&requests)))
-    };
+    let to_others = |bounds, naming: Naming| metered(Arc::new(OnDemand::new(bounds, roots.clone())), naming);
     let sources = Sources::new(source::Parts {
         metadata: Arc::clone(&imds),
-        http: to_others(source::HTTP_TRANSPORT),
-        ecs: to_others(source::ECS_TRANSPORT),
+        http: to_others(source::HTTP_TRANSPORT, |_| "source-http"),
+        ecs: to_others(source::ECS_TRANSPORT, |_| "source-ecs"),
         datagrams: Arc::new(Sockets),
         env: env.clone(),
     });
-    let to_sts = to_others(sts::TRANSPORT);
+    let to_sts = to_others(sts::TRANSPORT, |_| "sts");
     let to_listeners = [false, true].map(|proxy| -> Arc<dyn Transport> {
         Arc::new(OnDemand::new(transport::Settings { proxy, ..notify::TRANSPORT }, roots.clone()))
     });

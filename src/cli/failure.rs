@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::io::{self, Write};
 
-use super::{Exit, status};
+use super::{Exit, run, status};
 use crate::causes::with_causes;
 use crate::config::{self, Faults, Problem};
 use crate::report;
@@ -92,6 +92,12 @@ fn hint(error: &(dyn Error + 'static)) -> Option<String> {
             "name one with --name, or put a [[record]] into {}, or into the file that --config names",
             config::DEFAULT_FILE
         ));
+    }
+    if error.is::<run::ListenError>() {
+        return Some(
+            "another program, or another pin53, may have that port: choose another; port 0 takes a free one"
+                .to_owned(),
+        );
     }
     if let Some(error) = error.downcast_ref::<status::Error>() {
         let hint = match error {

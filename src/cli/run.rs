@@ -1,8 +1,10 @@
 //! `pin53`, `pin53 run` and `--once`: the daemon, and one reconcile.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
@@ -17,6 +19,8 @@ use crate::env::Env;
 use crate::notify::{self, Notifier, Renewal, Telling};
 use crate::reconcile::{Mode, Reconciler, unless_stopped};
 use crate::report;
+use crate::status::{self, Site};
+use crate::transport::Tally;
 
 /// Events that may wait for whoever tells of them: more than come of one look.
 const MOST_EVENTS: usize = 1024;
@@ -74,7 +78,8 @@ async fn once(
     err: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let mut stop = engine::stop_signal()?;
-    let (reconciler, outside) = engine::with_outside(settings, env, args.mode(), route53::PATIENCE)?;
+    let (reconciler, outside) =
+        engine::with_outside(settings, env, args.mode(), route53::PATIENCE, &Arc::default())?;
     let work = Box::pin(unless_stopped(&mut stop, &reconciler, reconciler.once(settings.wait)));
     let round = if progress::is_seen(env) {
         progress::shown(work, || stage(&reconciler), err).await
@@ -117,11 +122,29 @@ fn stage(reconciler: &Reconciler) -> String {
 async fn run_daemon(settings: &Settings, args: &Args, env: &Env, log: log::Switch) -> Result<Exit, Failure> {
     let stop = engine::stop_signal()?;
     let hangups = signal(SignalKind::hangup()).map_err(Failure::start)?;
-    let (reconciler, outside) = engine::with_outside(settings, env, args.mode(), daemon::PATIENCE)?;
+    let listener = match settings.listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    let tally = Arc::default();
+    let (reconciler, outside) = engine::with_outside(settings, env, args.mode(), daemon::PATIENCE, &tally)?;
     let (reloads, asked) = mpsc::channel(1);
     let (renewals, renewed) = mpsc::channel(1);
     let board = Arc::new(board(settings, args.mode()));
-    let again = Again { args: args.clone(), env: env.clone(), log, reloads, renewals };
+    if let Some(listener) = listener {
+        let site = Site { board: Arc::clone(&board), tally: Arc::clone(&tally) };
+        // It ends with the process, so that a stop can be watched too.
+        tokio::spawn(status::serve(site, listener, std::future::pending()));
+    }
+    let again = Again {
+        args: args.clone(),
+        env: env.clone(),
+        log,
+        listen: settings.listen,
+        tally,
+        reloads,
+        renewals,
+    };
     tokio::spawn(again.at_hangups(hangups, Arc::clone(&board)));
     let notifier = Notifier::new(args.listeners(settings), outside, Telling::Later);
     let (ended, over) = oneshot::channel::<()>();
@@ -132,6 +155,29 @@ async fn run_daemon(settings: &Settings, args: &Args, env: &Env, log: log::Switc
     // A task that panicked has ended the process.
     let _ = telling.await;
     Ok(Exit::Ok)
+}
+
+/// The address of the status page can't be had.
+#[derive(Debug, thiserror::Error)]
+#[error("listen: could not listen on {address}")]
+pub(super) struct ListenError {
+    address: SocketAddr,
+    #[source]
+    source: io::Error,
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let bound = TcpListener::bind(address).await;
+    let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
+    let (address, listener) =
+        bound.map_err(|source| Failure::new(Exit::Misconfigured, ListenError { address, source }))?;
+    tracing::info!("status page on http://{address}/");
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            "whoever reaches {address} can read the names, their values and what was changed: nobody is asked who he is"
+        );
+    }
+    Ok(listener)
 }
 
 /// Where what happens is shown, and kept unless it is only said.
@@ -156,6 +202,9 @@ struct Again {
     args: Args,
     env: Env,
     log: log::Switch,
+    /// Where is listened, since the start.
+    listen: Option<SocketAddr>,
+    tally: Arc<Tally>,
     reloads: mpsc::Sender<Reload>,
     renewals: mpsc::Sender<Renewal>,
 }
@@ -192,7 +241,10 @@ impl Again {
     fn read(&self) -> Result<(Settings, Reload, notify::Outside), Failure> {
         let settings = config::load(&self.args.overrides, &self.env)?;
         let (reconciler, outside) =
-            engine::with_outside(&settings, &self.env, self.args.mode(), daemon::PATIENCE)?;
+            engine::with_outside(&settings, &self.env, self.args.mode(), daemon::PATIENCE, &self.tally)?;
+        if settings.listen != self.listen {
+            tracing::warn!("listen is taken at the start only: restart pin53 for it");
+        }
         self.log.set(settings.log.clone());
         let taken = Reload::Taken { reconciler: Arc::new(reconciler), settings: rhythm(&settings) };
         Ok((settings, taken, outside))

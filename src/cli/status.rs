@@ -1,10 +1,15 @@
 //! `pin53 status`: what the daemon, or the last `--once`, saw and did.
 //!
-//! It is read from what was kept in the state directory.
+//! The running daemon is asked where `listen` is set and it answers; else what was kept in the state directory
+//! is read.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
 
 use super::{Exit, Failure, engine, runtime};
 use crate::board::{self, Snapshot};
@@ -13,6 +18,7 @@ use crate::config::{self, Overrides, Watching};
 use crate::env::Env;
 use crate::state;
 use crate::status::{self, Health};
+use crate::transport::{self, HttpClient, Transport, TrustedRoots};
 
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
@@ -27,7 +33,7 @@ pub(super) struct Args {
     /// Go on, and show what is new
     #[arg(long, help_heading = "What to show")]
     pub watch: bool,
-    /// One JSON object on stdout
+    /// One JSON object on stdout, as /status.json
     #[arg(long, help_heading = "What to show")]
     pub json: bool,
     /// Settings file [PIN53_CONFIG=/etc/pin53/pin53.toml]
@@ -39,15 +45,22 @@ pub(super) struct Args {
 }
 
 const EXAMPLE: &str = "\
-It reads the state directory: $STATE_DIRECTORY, /var/lib/pin53, or the user's
-own. With --check it ends with 0 when every name is as wanted; 75 when pin53
-never ran or gave no sign of life for three intervals and 30 s; else with the
-gravest status of the names.
+It reads the state directory ($STATE_DIRECTORY, /var/lib/pin53, or the user's
+own), or asks the daemon where `listen` is set. With --check it ends with 0 when
+every name is as wanted; 75 when pin53 never ran or gave no sign of life for
+three intervals and 30 s; else with the gravest status of the names.
 
 Examples:
   pin53 status
   pin53 status --check || systemctl restart pin53";
 
+/// Bounds of a question to the daemon beside us.
+const TO_DAEMON: transport::Settings = transport::Settings {
+    connect_timeout: Duration::from_secs(1),
+    timeout: Duration::from_secs(2),
+    body_limit: 16 * 1024 * 1024,
+    proxy: false,
+};
 /// With `--watch`, from one look to the next.
 const AGAIN: Duration = Duration::from_secs(1);
 /// To the beginning of a terminal, and what was there away.
@@ -91,14 +104,13 @@ pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write) -> Result<Exit, F
     let overrides =
         Overrides { config: args.config.clone(), interval: args.interval.clone(), ..Overrides::default() };
     let watching = config::watching(&overrides, env)?;
-    if args.watch {
-        return runtime::block_on(watch(args, &watching, out));
-    }
-    show(args, &watching, out)
+    runtime::block_on(async {
+        if args.watch { watch(args, &watching, out).await } else { show(args, &watching, out).await }
+    })
 }
 
-fn show(args: &Args, watching: &Watching, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let (snapshot, never) = match look(watching) {
+async fn show(args: &Args, watching: &Watching, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let (snapshot, never) = match look(watching).await {
         Ok(snapshot) => (snapshot, None),
         // Programs get a document that says so.
         Err(Error::NeverRun(places)) if args.json => {
@@ -139,7 +151,7 @@ async fn watch(args: &Args, watching: &Watching, out: &mut dyn Write) -> Result<
     let redraws = !args.json && io::stdout().is_terminal();
     let mut before = String::new();
     loop {
-        let text = match look(watching) {
+        let text = match look(watching).await {
             Ok(snapshot) => {
                 let health = Health::of(&snapshot, SystemClock.now(), watching.interval(snapshot.interval));
                 // Signs of life and passing time are no news in a list.
@@ -169,7 +181,12 @@ fn news(snapshot: &Snapshot) -> String {
     format!("{:?} {:?}", records.collect::<Vec<_>>(), snapshot.ready)
 }
 
-fn look(watching: &Watching) -> Result<Snapshot, Error> {
+async fn look(watching: &Watching) -> Result<Snapshot, Error> {
+    if let Some(address) = watching.listen
+        && let Some(snapshot) = ask(address).await
+    {
+        return Ok(snapshot);
+    }
     let mut first = None;
     for directory in &watching.state_dirs {
         match state::read(&directory.join(board::FILE)) {
@@ -179,4 +196,17 @@ fn look(watching: &Watching) -> Result<Snapshot, Error> {
         }
     }
     Err(first.map_or_else(|| Error::NeverRun(watching.state_dirs.clone()), Error::State))
+}
+
+/// What the daemon that listens at `address` says, if one does.
+async fn ask(address: SocketAddr) -> Option<Snapshot> {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let url = format!("http://{}/status.json", SocketAddr::new(ip, address.port()));
+    let client = HttpClient::new(TO_DAEMON, &TrustedRoots::compiled_in()).ok()?;
+    let answer = client.send(Request::get(url).body(Bytes::new()).ok()?).await.ok()?;
+    serde_json::from_slice(answer.body()).ok()
 }

@@ -57,6 +57,7 @@ pub(super) const SETTINGS: &[Key<Settings>] = &[
     setting("watch", |s, v| put(&mut s.watch, read::duration(v, &read::WATCH))).option("--watch", |o| o.watch.as_slice()),
     setting("wait", |s, v| put(&mut s.wait, read::wait(v))).option("--wait", |o| o.wait.as_slice()),
     setting("state", |s, v| put(&mut s.state_dir, read::directory(v).map(Some))),
+    setting("listen", |s, v| put(&mut s.listen, read::listen(v).map(Some))),
     setting("aws.signing", |s, v| put(&mut s.aws.signing, read::parsed(v, "auto, aws3-https or sigv4"))).option("--signing", |o| o.signing.as_slice()),
     setting("aws.profile", |s, v| put(&mut s.aws.profile, read::profile(v).map(Some))),
     setting("aws.assume_role.arn", |s, v| put(&mut s.role().arn, read::role_arn(v))),

@@ -16,6 +16,7 @@ mod routing;
 mod rules;
 mod syntax;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -57,6 +58,8 @@ pub struct Settings {
     pub state_dir: Option<PathBuf>,
     /// Who is told of what happens.
     pub notify: Vec<crate::notify::Settings>,
+    /// Where the daemon's status page is served, if it is to be.
+    pub listen: Option<SocketAddr>,
     pub log: Log,
 }
 
@@ -95,6 +98,7 @@ impl Default for Settings {
             audit: audit::Settings::default(),
             state_dir: None,
             notify: Vec::new(),
+            listen: None,
             log: Log { format: LogFormat::default(), filter: Targets::new().with_default(LevelFilter::INFO) },
         }
     }
@@ -148,6 +152,8 @@ fn read_settings(layers: &Layers, env: &Env, faults: &mut Faults) -> Settings {
 pub struct Watching {
     /// Where state may be kept, the first that has some being it.
     pub state_dirs: Vec<PathBuf>,
+    /// Where the daemon's status page is, if it has one.
+    pub listen: Option<SocketAddr>,
     /// What an option or a variable says.
     given_interval: Option<Duration>,
     /// What the file says, or the default.
@@ -182,7 +188,7 @@ fn watching_or(
     let layers = Layers::read(overrides, env, default_file, &mut faults);
     let mut settings = Settings::default();
     let mut given_interval = false;
-    for key in SETTINGS.iter().filter(|key| ["interval", "state"].contains(&key.path)) {
+    for key in SETTINGS.iter().filter(|key| ["interval", "state", "listen"].contains(&key.path)) {
         let Some(value) = layers.get(key.path) else { continue };
         given_interval |= key.path == "interval" && value.origin().is_some();
         if let Err(text) = key.read(value, &mut settings) {
@@ -196,6 +202,7 @@ fn watching_or(
     };
     faults.unless_any(Watching {
         state_dirs,
+        listen: settings.listen,
         given_interval: given_interval.then_some(settings.interval),
         interval: settings.interval,
     })

@@ -3,7 +3,7 @@
 //! Environment and options can only say text, so truth values and numbers may be text everywhere.
 
 use std::fmt::Display;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -156,6 +156,17 @@ pub(super) fn directory(value: &Value) -> Reading<PathBuf> {
         "" => mismatch("a directory", value),
         path => Ok(PathBuf::from(path)),
     }
+}
+
+/// Where to listen.
+pub(super) fn listen(value: &Value) -> Reading<SocketAddr> {
+    const EXPECTED: &str = "an address and a port to listen on, like 127.0.0.1:9353 or [::1]:9353";
+    let text = text(value, EXPECTED)?;
+    let address = match text.strip_prefix("localhost:") {
+        Some(port) => port.parse().ok().map(|port: u16| (Ipv4Addr::LOCALHOST, port).into()),
+        None => text.parse().ok(),
+    };
+    address.map_or_else(|| mismatch(EXPECTED, value), Ok)
 }
 
 /// One value or a list of them, none of which may be missing.

@@ -105,6 +105,7 @@ fn a_name_alone_is_enough() {
         },
         state_dir: None,
         notify: [],
+        listen: None,
         log: Log {
             format: Text,
             filter: Targets(
@@ -127,7 +128,7 @@ fn a_name_alone_is_enough() {
 #[test]
 fn every_key_of_the_file_is_read() {
     let settings = file(
-        "interval = '1m30s'\nwatch = '1s'\nwait = 'off'\nstate = '/srv/pin53'\n\
+        "interval = '1m30s'\nwatch = '1s'\nwait = 'off'\nstate = '/srv/pin53'\nlisten = 'localhost:9353'\n\
          [aws]\nsigning = 'sigv4'\n\
          [[record]]\nname = '*.example.com'\ntype = 'aaaa'\nsource = ['imds:ipv6', 'imds']\nttl = 30\n\
          zone = 'Example.com.'\nprivate = true\nallow_private = true\n\
@@ -138,6 +139,7 @@ fn every_key_of_the_file_is_read() {
     assert_eq!(settings.watch, Duration::from_secs(1));
     assert_eq!(settings.wait, Wait::Off);
     assert_eq!(settings.state_dir, Some(PathBuf::from("/srv/pin53")));
+    assert_eq!(settings.listen, Some("127.0.0.1:9353".parse().unwrap()));
     assert_eq!(settings.aws.signing, Signing::SigV4);
     let [wildcard, other] = settings.rules.as_slice() else { panic!("expected two rules") };
     assert_eq!(wildcard.name, name("*.example.com").into());
@@ -208,6 +210,7 @@ fn every_setting_of_the_file_has_a_variable() {
             "audit.name_servers" => (key.variable(), "192.0.2.53:5353, ::1"),
             "log" => (key.variable(), "debug"),
             "log_format" => (key.variable(), "json"),
+            "listen" => (key.variable(), "[::1]:0"),
             other => panic!("no value for {other}"),
         };
         // What goes with a role can't be without one.
@@ -490,7 +493,6 @@ fn unknown_keys_are_told_with_their_place_and_the_nearest_one() {
     /etc/pin53/pin53.toml: aws.deep: expected a setting of pin53's, found 'deep'
     /etc/pin53/pin53.toml: aws.singing: expected a setting of pin53's, found 'singing'; the nearest is 'signing'
     /etc/pin53/pin53.toml: intervall: expected a setting of pin53's, found 'intervall'; the nearest is 'interval'
-    /etc/pin53/pin53.toml: listen: expected a setting of pin53's, found 'listen'
     /etc/pin53/pin53.toml: record[1].frobnicate: expected a setting of pin53's, found 'frobnicate'
     /etc/pin53/pin53.toml: record[1].tll: expected a setting of pin53's, found 'tll'; the nearest is 'ttl'
     /etc/pin53/pin53.toml: record[1].watch: expected a setting of pin53's, found 'watch'; the nearest is 'watch', above the first section
@@ -821,11 +823,12 @@ fn the_example_file_holds_every_key_with_its_default() {
     let plain = file(example).unwrap();
     let full = file(&uncommented).unwrap();
     let aws = Aws { profile: None, assume_role: None, ..full.aws.clone() };
-    let placeless = Settings { state_dir: None, rules: Vec::new(), aws, ..full.clone() };
+    let placeless = Settings { state_dir: None, listen: None, rules: Vec::new(), aws, ..full.clone() };
     assert_eq!(placeless, Settings { rules: Vec::new(), ..plain.clone() });
     assert_eq!(full.aws.profile.as_deref(), Some("default"));
     assert_eq!(full.aws.assume_role.unwrap().session_name.as_deref(), Some("pin53"));
     assert_eq!(full.state_dir, Some(PathBuf::from("/var/lib/pin53")));
+    assert_eq!(full.listen, Some("127.0.0.1:9353".parse().unwrap()));
     let [rule] = plain.rules.as_slice() else { panic!("expected one rule") };
     let zone = ZoneChoice::Named(name("example.com"));
     assert_eq!(full.rules, [Rule { zone, ..rule.clone() }]);
@@ -1036,12 +1039,13 @@ fn status_judges_by_the_interval_that_was_in_force() {
 
 #[test]
 fn status_needs_nothing_to_pin_and_tells_what_is_wrong_all_the_same() {
-    let etc = Etc::with("interval = 'soon'\nintervl = '5m'\n[[record]]\nttl = 'x'\n");
+    let etc = Etc::with("interval = 'soon'\nintervl = '5m'\nlisten = '9353'\n[[record]]\nttl = 'x'\n");
     let faults =
         watching_or(&etc.file(), Path::new("/nowhere"), &Overrides::default(), &Env::default()).unwrap_err();
     let text = faults.to_string().replace(&*etc.0.path().to_string_lossy(), "/etc/pin53");
     insta::assert_snapshot!(text, @"
     /etc/pin53/pin53.toml: intervl: expected a setting of pin53's, found 'intervl'; the nearest is 'interval'
     /etc/pin53/pin53.toml: interval: expected a duration of 1s to 168h, like 5m, found 'soon'
+    /etc/pin53/pin53.toml: listen: expected an address and a port to listen on, like 127.0.0.1:9353 or [::1]:9353, found '9353'
     ");
 }

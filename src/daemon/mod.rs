@@ -20,7 +20,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::apply::{Followed, Pace, follow};
-use crate::board::Board;
+use crate::board::{Board, Vitals};
 use crate::causes::with_causes;
 use crate::clock::SystemClock;
 use crate::dns::ZoneId;
@@ -266,7 +266,11 @@ impl Daemon {
     /// Takes in what came of a round, and follows its changes; those that they supersede no longer.
     fn take(&mut self, finished: Finished) {
         let Finished { due, reading, round, cost } = finished;
-        let quiet = self.reconciler.client().quiet_until();
+        let client = self.reconciler.client();
+        let vitals =
+            Vitals { clock_offset: client.clock_offset(), credentials_expire: client.credentials_expire() };
+        self.board.note(vitals);
+        let quiet = client.quiet_until();
         for (due, entry) in due.iter().zip(&round.entries) {
             self.board.decided(due.rule, entry, reading != Reading::Remembered);
             if let Some(watched) = self.watched.get_mut(due.rule) {

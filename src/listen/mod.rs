@@ -38,6 +38,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub std::net::SocketAddr);
 
+/// Longest head, in bytes, of a request that is to be brief: what browsers send is much shorter.
+const SHORT: usize = 16 * 1024;
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What is done with what one connection did instead of asking: in words, for people.
@@ -51,6 +54,14 @@ pub struct Server {
     record_heads: bool,
     on_fault: Option<OnFault>,
     connections: Arc<AtomicU64>,
+    brief: Option<Brief>,
+}
+
+/// Connections of one request each, so many at a time, none of which lasts longer.
+#[derive(Debug, Clone, Copy)]
+struct Brief {
+    most: usize,
+    longest: Duration,
 }
 
 impl Server {
@@ -64,6 +75,7 @@ impl Server {
             record_heads: false,
             on_fault: None,
             connections: Arc::default(),
+            brief: None,
         }
     }
 
@@ -71,6 +83,12 @@ impl Server {
     #[must_use]
     pub fn tls(self, config: Arc<rustls::ServerConfig>) -> Self {
         Self { tls: Some(config), ..self }
+    }
+
+    /// Takes `most` connections at a time, each for one request of a short head, and ends it after `longest`.
+    #[must_use]
+    pub fn brief(self, most: usize, longest: Duration) -> Self {
+        Self { brief: Some(Brief { most, longest }), ..self }
     }
 
     /// Leaves the `Date` header to the service, which may have a clock of its own or send none.
@@ -111,6 +129,12 @@ impl Server {
         let (running, stopping) = watch::channel(());
         let mut connections = JoinSet::new();
         loop {
+            while self.brief.is_some_and(|brief| connections.len() >= brief.most) {
+                tokio::select! {
+                    () = &mut stop => return,
+                    _ = connections.join_next() => {}
+                }
+            }
             let accepted = tokio::select! {
                 () = &mut stop => break,
                 accepted = self.listener.accept() => accepted,
@@ -131,7 +155,7 @@ impl Server {
             let _ = stream.set_nodelay(true);
             let (service, stopping) = (service.clone(), stopping.clone());
             let (tls, auto_date) = (self.tls.clone(), self.auto_date);
-            let record = self.record_heads;
+            let (record, brief) = (self.record_heads, self.brief);
             let on_fault = self.on_fault.clone();
             let faulty = move |fault: String| {
                 tracing::debug!(%peer, fault, "a connection ended early");
@@ -145,15 +169,15 @@ impl Server {
                     let origin = record.then(|| (head.clone(), Peer(peer)));
                     let stream: Box<dyn Stream> =
                         if record { Box::new(Recorder { inner: stream, head }) } else { Box::new(stream) };
-                    return converse(stream, service, auto_date, origin, stopping)
-                        .await
-                        .unwrap_or_else(faulty);
+                    let conversation = converse(stream, service, auto_date, brief, origin, stopping);
+                    return within(brief, conversation).await.unwrap_or_else(faulty);
                 };
                 let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
                 match tokio::time::timeout(HANDSHAKE, handshake).await {
                     Ok(Ok(stream)) => {
                         let stream = Box::new(stream);
-                        converse(stream, service, auto_date, None, stopping).await.unwrap_or_else(faulty);
+                        let conversation = converse(stream, service, auto_date, brief, None, stopping);
+                        within(brief, conversation).await.unwrap_or_else(faulty);
                     }
                     Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
                     Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
@@ -170,6 +194,16 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<I: AsyncRead + AsyncWrite + Unpin + Send> Stream for I {}
 
+/// Ends a conversation that has to be brief and isn't.
+async fn within(
+    brief: Option<Brief>,
+    conversation: impl Future<Output = Result<(), String>>,
+) -> Result<(), String> {
+    let Some(brief) = brief else { return conversation.await };
+    let ended = tokio::time::timeout(brief.longest, conversation).await;
+    ended.unwrap_or_else(|_| Err(format!("not over within {:?}", brief.longest)))
+}
+
 /// How the requests of one connection came, where that is kept.
 type Origin = Option<(RawHead, Peer)>;
 
@@ -177,6 +211,7 @@ async fn converse<S, B>(
     stream: Box<dyn Stream>,
     service: S,
     auto_date: bool,
+    brief: Option<Brief>,
     origin: Origin,
     mut stopping: watch::Receiver<()>,
 ) -> Result<(), String>
@@ -188,7 +223,7 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let keep_alive = origin.is_none();
+    let keep_alive = origin.is_none() && brief.is_none();
     let service = service_fn(move |mut request: Request<Incoming>| {
         let mut service = service.clone();
         if let Some((head, peer)) = &origin {
@@ -200,11 +235,12 @@ where
             service.call(request).await
         }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .auto_date_header(auto_date)
-        .keep_alive(keep_alive)
-        .serve_connection(TokioIo::new(stream), service);
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).auto_date_header(auto_date).keep_alive(keep_alive);
+    if brief.is_some() {
+        builder.max_buf_size(SHORT);
+    }
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -303,6 +339,29 @@ mod tests {
         tokio::spawn(Server::new(listener).serve(Mute, std::future::pending()));
         assert_eq!(rest(ask(address).await).await, "");
         assert_eq!(rest(ask(address).await).await, "", "the server goes on");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stalls_a_brief_server_is_put_out_and_holds_up_others_no_longer() {
+        let (listener, address) = bound().await;
+        let longest = Duration::from_secs(10);
+        let router = axum::Router::new().route("/", get(|| async { "here" }));
+        tokio::spawn(Server::new(listener).brief(2, longest).serve(router, std::future::pending()));
+        let first = ask(address).await;
+        assert!(rest(first).await.ends_with("here"), "and the connection ends with its request");
+        let started = tokio::time::Instant::now();
+        let stalled =
+            [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
+        let waiting = ask(address).await;
+        assert!(rest(waiting).await.ends_with("here"));
+        assert!(started.elapsed() >= longest, "two at a time");
+        for stream in stalled {
+            assert_eq!(rest(stream).await, "");
+        }
+        let mut long = TcpStream::connect(address).await.unwrap();
+        let head = format!("GET / HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "x".repeat(SHORT));
+        let _ = long.write_all(head.as_bytes()).await;
+        assert!(rest(long).await.starts_with("HTTP/1.1 431 "));
     }
 
     #[tokio::test]

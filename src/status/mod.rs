@@ -1,8 +1,12 @@
-//! What was last seen and done, told: the views of a [`Snapshot`] for a person, a program, a health check.
+//! What was last seen and done, told: the views of a [`Snapshot`] for a person, a program, a health check, and the
+//! server of these views.
 //!
-//! Pure: whoever calls has the snapshot and the time. Not here: where snapshots come from (`board`), and
+//! The views are pure: whoever calls has the snapshot and the time. Not here: where snapshots come from (`board`), and
 //! decisions as they are made (`report`).
 
+mod metrics;
+mod page;
+mod site;
 mod text;
 
 use std::time::Duration;
@@ -11,6 +15,9 @@ use crate::board::Snapshot;
 use crate::clock::Timestamp;
 use crate::report::{Class, Entry};
 
+pub use metrics::{Format, metrics};
+pub use page::page;
+pub use site::{Site, serve};
 pub use text::{ago, health, history, text};
 
 /// So many intervals may pass without a sign of life,

@@ -48,6 +48,7 @@ pub(super) fn record(name: &str, outcome: Outcome, decided: Timestamp) -> Record
         trouble_since: (!fine).then(|| before(200)),
         last_change: Some(before(3 * 60 * 60)),
         last_confirmed: fine.then_some(decided),
+        outcomes: [(outcome, 3)].into(),
     }
 }
 
@@ -144,5 +145,81 @@ fn lengths_are_told_in_their_largest_unit() {
     assert_eq!(
         said,
         ["just now", "1 s ago", "90 s ago", "119 s ago", "2 min ago", "60 min ago", "2 h ago", "2 d ago"]
+    );
+}
+
+fn sent() -> std::collections::BTreeMap<&'static str, crate::transport::Sent> {
+    let mut sent = crate::transport::Sent { count: 3, seconds: 0.5, ..Default::default() };
+    sent.codes.insert("200".to_owned(), 2);
+    sent.codes.insert("timeout".to_owned(), 1);
+    sent.classes[2] = 2;
+    [("GetChange", sent)].into()
+}
+
+#[test]
+fn metrics_tell_of_records_and_of_requests() {
+    let records = vec![
+        record("vpn.example.com", Outcome::Unchanged, before(12)),
+        record("quo\"te.example.com", Outcome::Left, before(3)),
+    ];
+    let mut snapshot = snapshot(records, before(3));
+    snapshot.vitals.clock_offset = Some(jiff::SignedDuration::from_secs(-2));
+    snapshot.vitals.credentials_expire = Some(now() + Duration::from_secs(600));
+    let text = metrics(&snapshot, &sent(), now(), Format::OpenMetrics);
+    for line in [
+        "pin53_as_wanted{name=\"vpn.example.com\",type=\"CNAME\"} 1",
+        "pin53_as_wanted{name=\"quo\\\"te.example.com\",type=\"CNAME\"} 0",
+        "pin53_since_in_sync_seconds{name=\"vpn.example.com\",type=\"CNAME\"} 12",
+        "pin53_outcomes_total{name=\"vpn.example.com\",type=\"CNAME\",outcome=\"unchanged\"} 3",
+        "# TYPE pin53_outcomes counter",
+        "pin53_requests_total{operation=\"GetChange\",code=\"timeout\"} 1",
+        "pin53_request_duration_seconds_bucket{operation=\"GetChange\",le=\"0.01\"} 0",
+        "pin53_request_duration_seconds_bucket{operation=\"GetChange\",le=\"0.025\"} 2",
+        "pin53_request_duration_seconds_bucket{operation=\"GetChange\",le=\"10.0\"} 2",
+        "pin53_request_duration_seconds_bucket{operation=\"GetChange\",le=\"+Inf\"} 3",
+        "pin53_request_duration_seconds_sum{operation=\"GetChange\"} 0.5",
+        "pin53_clock_offset_seconds -2",
+        "pin53_credentials_remaining_seconds 600",
+        "pin53_ready 1",
+    ] {
+        assert!(text.lines().any(|other| other == line), "{line} is missing from\n{text}");
+    }
+    assert!(text.ends_with("\n# EOF\n"));
+    let plain = metrics(&snapshot, &sent(), now(), Format::Plain);
+    assert!(plain.contains("# TYPE pin53_outcomes_total counter") && !plain.contains("EOF"));
+}
+
+#[test]
+fn of_members_with_one_name_the_worst_is_told() {
+    let mut worse = record("a.example.com", Outcome::Unchanged, before(70));
+    worse.rule = "a.example.com CNAME (b)".to_owned();
+    let records = vec![record("a.example.com", Outcome::Unchanged, before(10)), worse];
+    let text = metrics(&snapshot(records, before(1)), &sent(), now(), Format::OpenMetrics);
+    let ages: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("pin53_since_in_sync_seconds{")).collect();
+    assert_eq!(ages, ["pin53_since_in_sync_seconds{name=\"a.example.com\",type=\"CNAME\"} 70"]);
+}
+
+#[test]
+fn the_page_shows_records_and_changes_and_escapes_what_others_have_said() {
+    let records = vec![
+        record("vpn.example.com", Outcome::Unchanged, before(12)),
+        record("db.example.com", Outcome::Left, before(3)),
+    ];
+    let snapshot = snapshot(records, before(3));
+    let page = page(&snapshot, now(), Health::of(&snapshot, now(), INTERVAL)).unwrap();
+    for told in [
+        "1 of 2 records as wanted",
+        "the &lt;service&gt; is silent",
+        "see to it",
+        "12 s ago",
+        "in sync after 31 s",
+    ] {
+        assert!(page.contains(told), "{told} is missing from\n{page}");
+    }
+    assert!(!page.contains("<script") && !page.contains("<service>"), "{page}");
+    let empty = Snapshot::default();
+    assert!(
+        super::page(&empty, now(), Health::Unknown).unwrap().contains("Nothing has come of any record yet")
     );
 }

@@ -7,6 +7,7 @@ mod http_client;
 mod meter;
 mod on_demand;
 mod preconnect;
+mod tally;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,8 +18,9 @@ use http::{Request, Response};
 
 pub use datagrams::{Datagrams, Sockets, Way};
 pub use http_client::{BuildError, HttpClient, Settings, TrustedRoots};
-pub use meter::Meter;
+pub use meter::{Meter, Naming};
 pub use on_demand::OnDemand;
+pub use tally::{BOUNDS, Sent, Tally};
 
 /// A future that says where it comes from no more than `dyn` allows.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

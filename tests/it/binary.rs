@@ -419,3 +419,136 @@ async fn status_goes_on_watching_until_it_is_told_to_stop() {
     terminate(&watch);
     assert_eq!(timeout(PATIENCE, watch.wait()).await.unwrap().unwrap().code(), Some(0));
 }
+
+/// A daemon for `vpn.example.com` with a status page.
+struct Shown {
+    child: Child,
+    address: String,
+}
+
+async fn shown(town: &Town, more: &[&str]) -> Shown {
+    let arguments = [&["--name", "vpn.example.com", "--watch", "1s"], more].concat();
+    let mut command = town.pin53(&arguments);
+    let mut child = command.env("PIN53_LISTEN", "127.0.0.1:0").spawn().unwrap();
+    let log = tokio::io::BufReader::new(child.stderr.take().unwrap());
+    let mut lines = tokio::io::AsyncBufReadExt::lines(log);
+    let address = loop {
+        let line = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
+        if let Some((_, address)) = line.split_once("status page on http://") {
+            break address.trim_end_matches('/').to_owned();
+        }
+    };
+    // Somebody reads on, so that nothing waits for it.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    Shown { child, address }
+}
+
+impl Shown {
+    /// The whole answer to a request, its head in lower case.
+    async fn ask(&self, method: &str, path: &str, more: &str) -> (String, String) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut stream = tokio::net::TcpStream::connect(&self.address).await.unwrap();
+        let host =
+            if more.starts_with("Host:") { String::new() } else { format!("Host: {}\r\n", self.address) };
+        let request = format!("{method} {path} HTTP/1.1\r\n{host}{more}\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.to_ascii_lowercase(), body.to_owned())
+    }
+
+    async fn status(&self, path: &str) -> String {
+        self.ask("GET", path, "").await.0.split(' ').nth(1).unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn the_status_page_and_what_stands_beside_it_can_be_read_and_nothing_else() {
+    let town = plain().await;
+    town.running.world.inject(Fault::ImdsError.always());
+    let daemon = shown(&town, &[]).await;
+    assert_eq!(daemon.status("/readyz").await, "503", "nothing could be decided yet");
+    assert_eq!(daemon.status("/healthz").await, "200");
+    town.running.world.clear_faults();
+    let ready = async {
+        while daemon.status("/readyz").await != "200" {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, ready).await.unwrap();
+
+    let (head, page) = daemon.ask("GET", "/", "").await;
+    assert!(head.contains("content-type: text/html") && head.contains("default-src 'none'"), "{head}");
+    assert!(page.contains("vpn.example.com") && page.contains(HOST), "{page}");
+    let (head, metrics) = daemon.ask("GET", "/metrics", "").await;
+    assert!(head.contains("content-type: application/openmetrics-text; version=1.0.0"), "{head}");
+    assert!(metrics.contains("operation=\"ChangeResourceRecordSets\",code=\"200\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("pin53_clock_offset_seconds ") && metrics.ends_with("# EOF\n"), "{metrics}");
+    let (head, document) = daemon.ask("GET", "/status.json", "").await;
+    assert!(head.contains("content-type: application/json"), "{head}");
+    let served = json(&document);
+    assert_eq!(served["records"][0]["after"]["values"][0], HOST);
+
+    let mut status = town.pin53(&["status", "--json"]);
+    status.env("PIN53_LISTEN", &daemon.address).env("STATE_DIRECTORY", "/nowhere");
+    let asked = json(&Ran::of(status.output().await.unwrap()).out);
+    assert_eq!(
+        (&asked["records"][0]["name"], &asked["ready"]),
+        (&served["records"][0]["name"], &true.into())
+    );
+
+    for path in ["/", "/status.json", "/metrics", "/healthz", "/readyz"] {
+        let (head, body) = daemon.ask("HEAD", path, "").await;
+        assert!(head.starts_with("http/1.1 200 ") && body.is_empty(), "{path}: {head} {body}");
+        for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+            let (head, _) = daemon.ask(method, path, "Content-Length: 0\r\n").await;
+            assert!(
+                head.starts_with("http/1.1 405 ") && head.contains("allow: get, head"),
+                "{method} {path}: {head}"
+            );
+        }
+    }
+    assert_eq!(daemon.status("/favicon.ico").await, "404");
+    let (head, _) = daemon.ask("GET", "/status.json", "Host: evil.example\r\n").await;
+    assert!(head.starts_with("http/1.1 421 "), "{head}");
+
+    let keys = town.running.world.role_credentials().unwrap();
+    let secret = |text: &secrecy::SecretString| secrecy::ExposeSecret::expose_secret(text).to_owned();
+    for shown in [page, metrics, document] {
+        assert!(!shown.contains(&secret(&keys.secret)) && !shown.contains(&keys.key_id), "{shown}");
+    }
+    terminate(&daemon.child);
+    let ended = timeout(PATIENCE, daemon.child.wait_with_output()).await.unwrap().unwrap();
+    assert_eq!(ended.status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_port_that_somebody_has_is_a_wrong_configuration() {
+    let town = plain().await;
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut command = town.pin53(&["--name", "vpn.example.com"]);
+    let output = timeout(PATIENCE, command.env("PIN53_LISTEN", &address).output()).await.unwrap().unwrap();
+    let ran = Ran::of(output);
+    assert_eq!(ran.status, Some(78), "{ran:?}");
+    assert!(
+        ran.err.contains(&format!("listen: could not listen on {address}")) && ran.err.contains("hint: "),
+        "{ran:?}"
+    );
+    assert_eq!(town.vpn(), None, "nothing was done");
+}
+
+#[tokio::test]
+async fn clients_that_stall_hold_up_neither_the_daemon_nor_others() {
+    let town = plain().await;
+    let daemon = shown(&town, &[]).await;
+    let mut stalled = Vec::new();
+    for _ in 0..20 {
+        stalled.push(tokio::net::TcpStream::connect(&daemon.address).await.unwrap());
+    }
+    town.vpn_becomes(HOST).await;
+    town.running.world.move_instance([203, 0, 113, 9].into());
+    town.vpn_becomes(MOVED).await;
+    assert_eq!(daemon.status("/healthz").await, "200");
+}

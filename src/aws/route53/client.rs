@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
+use jiff::SignedDuration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -252,6 +253,18 @@ impl Client {
     #[must_use]
     pub fn stale_credentials(&self) -> Option<Timestamp> {
         self.credentials.stale_since()
+    }
+
+    /// How far the machine's clock is ahead of Amazon's, once an answer has told that.
+    #[must_use]
+    pub fn clock_offset(&self) -> Option<SignedDuration> {
+        self.clock.now().map(|now| self.machine.now().duration_since(now))
+    }
+
+    /// When the credentials at hand end, if they do.
+    #[must_use]
+    pub fn credentials_expire(&self) -> Option<Timestamp> {
+        self.credentials.kept().and_then(|(_, expires)| expires)
     }
 
     /// Until when the service asked to be left alone, in its last refusal that said so.

@@ -10,7 +10,7 @@ mod zones;
 
 pub use client::{Apex, Client, Error, LostAnswer, PATIENCE, Parts, TRANSPORT};
 pub use error::{Kind, ServiceError};
-pub use request::{Change, RenderError, render};
+pub use request::{Change, RenderError, operation, render};
 pub use response::{
     ChangeInfo, NamePage, NetworkPage, RecordPage, ZonePage, change_info, name_page, network_page,
     record_page, zone_networks, zone_page,

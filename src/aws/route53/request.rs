@@ -12,6 +12,24 @@ use crate::template;
 /// What the zone's change history shows.
 const COMMENT: &str = "pin53";
 
+/// The API's name of what a request asks for.
+#[must_use]
+pub fn operation(request: &http::Request<bytes::Bytes>) -> &'static str {
+    let path = request.uri().path().trim_end_matches('/');
+    let words: Vec<&str> = path.split('/').skip(2).collect();
+    match (request.method().as_str(), &words[..]) {
+        ("POST", ["hostedzone", _, "rrset"]) => "ChangeResourceRecordSets",
+        ("GET", ["hostedzone", _, "rrset"]) => "ListResourceRecordSets",
+        ("GET", ["change", _]) => "GetChange",
+        ("GET", ["hostedzonesbyname"]) => "ListHostedZonesByName",
+        ("GET", ["hostedzonesbyvpc"]) => "ListHostedZonesByVPC",
+        ("GET", ["hostedzone"]) => "ListHostedZones",
+        ("GET", ["hostedzone", _]) => "GetHostedZone",
+        // Asked for the time alone, without a signature.
+        _ => "Date",
+    }
+}
+
 /// One change of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {

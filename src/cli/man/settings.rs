@@ -63,6 +63,12 @@ const SECTIONS: &[Section] = &[
                 "state = \"/var/lib/pin53\"",
             ),
             setting(
+                "listen",
+                None,
+                "Where the daemon serves its status over HTTP: a page, /status.json, /metrics (OpenMetrics), /healthz and /readyz (503 until the first decision). On a loopback address it answers to localhost and addresses alone; on another one, whoever reaches it reads names, values and changes. It shows no secret, and changes nothing. Taken at the start only. Left out: not served.",
+                "listen = \"127.0.0.1:9353\"",
+            ),
+            setting(
                 "log",
                 Some("\"info\""),
                 "What is logged, from the gravest on: off, error, warn, info, debug, trace; for a part of pin53 too, as in \"info,pin53::aws=debug\".",
