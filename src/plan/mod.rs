@@ -10,6 +10,9 @@
 //! batch can hold is that nothing came to stand where nothing stood: the older form of a marker, at the name
 //! itself, can come beside an address at any time, so that all that stands at the name is asked for anew before each
 //! change of one ([`Current::recalled`]). A CNAME stands alone, and that it is still there says so.
+//!
+//! Should Route 53 refuse a batch that makes the same again, which nobody has written down, the change goes without
+//! that ([`without_assertions`]), once a fresh look has shown the very state that the batch named.
 
 #[cfg(test)]
 mod laws;
@@ -190,6 +193,16 @@ pub fn diff(wish: &RecordSet, terms: &Terms, current: &Current) -> Plan {
     }
     changes.extend(creates);
     if changes.is_empty() { Plan::Nothing } else { Plan::Changes(changes) }
+}
+
+/// Some changes without those that only assert that a set is as it was read: taken away and made again the same.
+#[must_use]
+pub fn without_assertions(changes: &[Change]) -> Vec<Change> {
+    let is_assertion = |change: &Change| match change {
+        Change::Delete(set) => changes.contains(&Change::Create(set.clone())),
+        Change::Create(set) => changes.contains(&Change::Delete(set.clone())),
+    };
+    changes.iter().filter(|change| !is_assertion(change)).cloned().collect()
 }
 
 /// What takes `record` away, which is as it was written, with its marker where that is among `texts`: what

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::join_all;
 
 use crate::audit::Auditor;
-use crate::aws::route53::{self, Age, Client, Kind, ZoneFinder};
+use crate::aws::route53::{self, Age, Change, Client, Kind, ZoneFinder};
 use crate::desired::{Rule, Wish};
 use crate::dns::{RecordKey, RecordSet, RecordType, ZoneId};
 use crate::pattern::Unrendered;
@@ -63,8 +63,8 @@ pub struct Reconciler {
     requests: Arc<AtomicU64>,
     mode: Mode,
     confirmed: Mutex<HashMap<RecordKey, Confirmed>>,
-    /// What a change was built on that was refused for now: as good as read, since a change that doesn't
-    /// meet it is refused.
+    /// What a change was built on that was refused for now, or was to be when the rest couldn't be read: as good
+    /// as read, since a change that doesn't meet it is refused.
     put_off: Mutex<HashMap<RecordKey, Vec<RecordSet>>>,
     /// How far each rule has come in the round that is under way, by its place.
     progress: Mutex<HashMap<usize, Stage>>,
@@ -121,6 +121,8 @@ struct Item<'a> {
     rule: &'a Rule,
     wish: RecordSet,
     zone: Age,
+    /// The changes of it that were refused in this round though they may be right but for what they assert.
+    refused: Option<Vec<Change>>,
 }
 
 /// A record at the end of a round.
@@ -200,7 +202,8 @@ impl Reconciler {
                 Ok(key) => match rule.wish(key, &due.look.observation) {
                     Wish::Present(wish) => {
                         self.progress().insert(due.rule, Stage::Wished(key.clone()));
-                        items.push(Item { place, index: due.rule, rule, wish, zone: Age::Fresh });
+                        let zone = Age::Fresh;
+                        items.push(Item { place, index: due.rule, rule, wish, zone, refused: None });
                         continue;
                     }
                     Wish::Untouched(why) => left(&key.name, key.rtype, why),

@@ -6,7 +6,7 @@ use crate::apply::{Applied, apply};
 use crate::aws::route53::{self, Change, ChangeInfo, LostAnswer, ServiceError};
 use crate::causes::with_causes;
 use crate::dns::{Name, RecordKey, RecordSet, RecordType, Target, ZoneId};
-use crate::plan::{Current, Plan, diff};
+use crate::plan::{Current, Plan, diff, marker, without_assertions};
 use crate::report::{Class, Entry, Failure, Outcome, Values};
 
 use super::{
@@ -33,7 +33,7 @@ pub(super) struct Planned<'a> {
 /// What became of a part of a batch.
 struct Sent<'a> {
     settled: Vec<Settled<'a>>,
-    /// Somebody else was faster.
+    /// Somebody else was faster, or may have been.
     lost: Vec<Item<'a>>,
 }
 
@@ -106,6 +106,8 @@ impl Reconciler {
         let key = item.wish.key();
         // Whoever waits for a rate that is spent doesn't spend more of it on reading once more.
         let put_off = self.put_off().remove(&key);
+        // That it is as wanted is nothing that a change could be refused for: it is read again.
+        let put_off = put_off.filter(|sets| !sets.iter().any(|set| set.is_equivalent(&item.wish)));
         let sets = put_off.or_else(|| {
             let known = self.confirmed().get(&key).filter(|_| reading == Reading::Remembered).cloned();
             known.map(|Confirmed { set, texts }| [vec![set], texts].concat())
@@ -140,6 +142,10 @@ impl Reconciler {
                     return None;
                 }
                 Plan::Changes(changes) => {
+                    let changes = match &item.refused {
+                        Some(refused) if *refused == changes => without_assertions(&changes),
+                        _ => changes,
+                    };
                     let before = before(&item.wish.key(), &changes, &current);
                     let texts = if has_owner { texts(&item.wish, &changes, &current) } else { Vec::new() };
                     let planned = Planned { item, changes, before, texts };
@@ -154,7 +160,11 @@ impl Reconciler {
                         match self.client.sets_at(zone, &name).await {
                             Ok(sets) => current.know_all(name, sets),
                             Err(error) => {
-                                settled.push(item.failed(&Failure::of(&error)));
+                                let failure = Failure::of(&error);
+                                if failure.trouble.is_some() {
+                                    self.keep_for_later(&item, &current);
+                                }
+                                settled.push(item.failed(&failure));
                                 return None;
                             }
                         }
@@ -165,6 +175,18 @@ impl Reconciler {
         let reason = "what stands at its name could not be told".to_owned();
         settled.push(item.failed(&Failure::because(Outcome::Failed, Class::TryAgain, reason)));
         None
+    }
+
+    /// Keeps what was read of a record with an owner when the rest of it couldn't be, so that whoever waits for a
+    /// rate doesn't begin anew each time.
+    fn keep_for_later(&self, item: &Item<'_>, current: &Current) {
+        let (Some(owner), wish) = (&item.rule.terms.owner, &item.wish) else { return };
+        let itself = current.get(&wish.key()).into_iter();
+        let own = itself.chain(current.texts(wish).filter(|text| marker::marks(text, wish, owner)));
+        let own: Vec<RecordSet> = own.cloned().collect();
+        if !own.is_empty() {
+            self.put_off().insert(wish.key(), own);
+        }
     }
 
     /// Sends a batch, and in parts where it is refused: one bad record stops no other. Each change names what
@@ -194,6 +216,12 @@ impl Reconciler {
                 Applied::Refused(error) if batch.len() > 1 => {
                     tracing::debug!(%error, records = batch.len(), "batch refused: trying it in parts");
                     waiting.extend(parts(batch, &error));
+                }
+                Applied::Refused(error) if without_assertions(&changes).len() < changes.len() => {
+                    tracing::debug!(%error, "refused: reading again whether what it asserts is so");
+                    let again =
+                        |planned: Planned<'a>| Item { refused: Some(planned.changes), ..planned.item };
+                    lost.extend(batch.into_iter().map(again));
                 }
                 Applied::Lost(answer) => settled.extend(self.look_again(zone, batch, &answer).await),
                 Applied::Refused(error) => {

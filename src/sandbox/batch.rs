@@ -111,16 +111,28 @@ fn contradictions(changes: &[ChangeItem]) -> Vec<String> {
     let mut reasons: Vec<String> = by_key
         .into_iter()
         .filter(|(_, actions)| !matches!(actions[..], [_] | [Action::Delete, Action::Create]))
-        .map(|(key, _)| {
-            format!(
-                "The request contains an invalid set of changes for a resource record set '{} {}'",
-                key.rtype,
-                key.name.to_route53()
-            )
-        })
+        .map(|(key, _)| contradiction(&key))
         .collect();
     reasons.sort();
     reasons
+}
+
+/// Refuses the sets that a batch takes away and makes again as they were ([`super::Fault::RefuseSame`]).
+pub(super) fn made_anew(changes: &[ChangeItem]) -> Vec<String> {
+    let gone = |made: &&ChangeItem| {
+        let is_same =
+            |other: &ChangeItem| other.action == Action::Delete && other.stored.is_matched_by(&made.stored);
+        made.action == Action::Create && changes.iter().any(is_same)
+    };
+    changes.iter().filter(gone).map(|made| contradiction(&made.stored.set.key())).collect()
+}
+
+fn contradiction(key: &RecordKey) -> String {
+    format!(
+        "The request contains an invalid set of changes for a resource record set '{} {}'",
+        key.rtype,
+        key.name.to_route53()
+    )
 }
 
 /// What is wrong with a set whatever else the zone holds.

@@ -68,6 +68,8 @@ pub enum Fault {
     DnsSilent,
     /// The DNS server says that it doesn't speak for the zones.
     DnsRefused,
+    /// Batches that take a set away and make the very same again are refused.
+    RefuseSame,
     /// Refused batches are told in the older shape, a list of messages.
     OldErrors,
     /// Answers that ask for a retry name this time in `x-amz-retry-after`.
@@ -80,7 +82,7 @@ pub enum Fault {
 
 impl Fault {
     /// How each kind is written, in the order of the variants, with an example for those that need a value.
-    const KINDS: [(&'static str, Self); 29] = [
+    const KINDS: [(&'static str, Self); 30] = [
         ("throttle", Self::Throttle),
         ("prior-request", Self::PriorRequest),
         ("server-error", Self::ServerError),
@@ -106,6 +108,7 @@ impl Fault {
         ("rate-limit", Self::RateLimit),
         ("dns-silent", Self::DnsSilent),
         ("dns-refused", Self::DnsRefused),
+        ("refuse-same", Self::RefuseSame),
         ("old-errors", Self::OldErrors),
         ("retry-after", Self::RetryAfter(Duration::ZERO)),
         ("hold", Self::Hold(1)),
@@ -190,6 +193,7 @@ impl From<Fault> for Script {
             | F::RateLimit
             | F::DnsSilent
             | F::DnsRefused
+            | F::RefuseSame
             | F::OldErrors
             | F::RetryAfter(_)
             | F::AccessDenied
@@ -411,7 +415,7 @@ mod tests {
 
     #[test]
     fn what_is_no_fault_is_answered_with_what_would_be() {
-        insta::assert_snapshot!("thottle:1".parse::<Script>().unwrap_err(), @"expected a fault (one of throttle, prior-request, server-error, cut-body, lost-answer, html, empty, endless, slow-insync, clock, expired-token, stale-credentials, no-address, imds-silent, imds-error, imds-token, imds-off, imds-v1, access-denied, reject-aws3, edit, no-date, rate-limit, dns-silent, dns-refused, old-errors, retry-after, hold, hold-answer), found 'thottle:1'");
+        insta::assert_snapshot!("thottle:1".parse::<Script>().unwrap_err(), @"expected a fault (one of throttle, prior-request, server-error, cut-body, lost-answer, html, empty, endless, slow-insync, clock, expired-token, stale-credentials, no-address, imds-silent, imds-error, imds-token, imds-off, imds-v1, access-denied, reject-aws3, edit, no-date, rate-limit, dns-silent, dns-refused, refuse-same, old-errors, retry-after, hold, hold-answer), found 'thottle:1'");
         insta::assert_snapshot!("edit:ListHostedZones".parse::<Script>().unwrap_err(), @"expected a number, a duration or 'always' behind 'edit:', found 'ListHostedZones'");
         insta::assert_snapshot!("throttle:Nothing".parse::<Script>().unwrap_err(), @"expected a number, a duration, 'always' or an operation of the Route 53 API behind 'throttle:', found 'Nothing'");
         insta::assert_snapshot!("clock".parse::<Script>().unwrap_err(), @"expected a duration like +1y or -20m behind 'clock:', found ''");

@@ -381,6 +381,10 @@ fn change(
     {
         state.edit_by_someone_else(&zone_id, &first.stored);
     }
+    let same = batch::made_anew(&batch.changes);
+    if !same.is_empty() && state.faults.strikes(Fault::RefuseSame, None, Instant::now()) {
+        return Err(ApiError::invalid_batch(same));
+    }
     let visible = Instant::now() + state.in_sync_after;
     let zone = state.zones.get_mut(&zone_id).ok_or_else(|| ApiError::no_such_zone(id))?;
     let protected =

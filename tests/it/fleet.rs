@@ -30,10 +30,6 @@ struct Fleet {
 
 impl Fleet {
     /// So many instances in each of some zones; their records hold what their last boot put there.
-    fn new(zones: usize, each: usize) -> Self {
-        Self::with_owners(zones, each, None)
-    }
-
     fn with_owners(zones: usize, each: usize, owned: Option<usize>) -> Self {
         let house = House { patience: daemon::PATIENCE, ..crate::house::house() };
         let mut names = Vec::new();
@@ -99,7 +95,7 @@ struct Boot {
 
 /// Boots a fleet whose instances all have another address than before, and waits for the last one.
 async fn mass_reboot(zones: usize, each: usize) -> Boot {
-    let fleet = Fleet::new(zones, each);
+    let fleet = Fleet::with_owners(zones, each, Some(OWNED));
     let world = &fleet.house.world;
     fleet.house.move_instance();
     world.inject(Fault::RateLimit);
@@ -127,7 +123,9 @@ const ZONE: usize = 100;
 async fn reboots(instances: usize, slack: f64) {
     let boot = mass_reboot(instances / ZONE, ZONE).await;
     let ratio = boot.took.as_secs_f64() / boot.least;
-    assert!(boot.taken <= 3 * u64::try_from(instances).unwrap(), "at most three requests for each: {boot:?}");
+    // A read, the change and a look whether it is in sync; with an owner the marker is read too, once.
+    let most = 3 * instances + instances / OWNED;
+    assert!(boot.taken <= u64::try_from(most).unwrap(), "at most {most} requests: {boot:?}");
     assert!(ratio <= slack, "{ratio:.3} times the least: {boot:?}");
     // A refusal costs the account nothing but is no reason to hammer it.
     assert!(boot.throttled <= 12 * boot.taken, "{boot:?}");

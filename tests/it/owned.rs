@@ -174,3 +174,39 @@ async fn a_lost_repair_of_a_marker_is_not_taken_for_done_because_the_record_is_r
     assert!(house.value("cname-vpn.example.com", RecordType::Txt).is_some());
     assert_eq!(outcomes(&round), [Outcome::Changed], "{round:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_record_with_an_owner_follows_where_making_the_same_marker_again_is_refused() {
+    for (rule, at) in
+        [(cname(VPN), "cname-vpn.example.com"), (of_type(RecordType::A, VPN), "a-vpn.example.com")]
+    {
+        let house = house();
+        let rtype = rule.rtype;
+        let _daemon = settled(&house, &[owned(rule, "me")]).await;
+        house.world.inject(Fault::RefuseSame);
+        let before = house.value(VPN, rtype);
+        let marked = house.value(at, RecordType::Txt);
+        house.move_instance();
+        tokio::time::sleep(seconds(60)).await;
+        assert_ne!(house.value(VPN, rtype), before);
+        assert_eq!(house.value(at, RecordType::Txt), marked);
+        assert_eq!(house.changes(), 2, "{rtype}: refused, and then without the marker");
+        // The other way round, the record is what stays the same.
+        remove(&house, at);
+        tokio::time::sleep(LONGEST).await;
+        assert_eq!(house.value(at, RecordType::Txt), marked);
+        assert_eq!(house.changes(), 4, "{rtype}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_owner_is_respected_where_making_the_same_marker_again_is_refused() {
+    let house = house();
+    let _daemon = settled(&house, &[owned(cname(VPN), "me")]).await;
+    house.world.inject(Fault::RefuseSame);
+    house.put(marker("cname-vpn.example.com", "you"));
+    house.move_instance();
+    tokio::time::sleep(seconds(3600)).await;
+    assert_eq!(house.vpn().as_deref(), Some(HOST));
+    assert!(house.value("cname-vpn.example.com", RecordType::Txt).unwrap().contains("owner=you"));
+}
