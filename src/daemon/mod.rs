@@ -47,7 +47,7 @@ const FOLLOWED: Duration = Duration::from_secs(60 * 60);
 pub struct Settings {
     /// How often the sources are looked at.
     pub watch: Duration,
-    /// How often each record is compared with what Route 53 has; jittered by a tenth either way.
+    /// How often each record is compared with what Route 53 has; up to a tenth of it sooner.
     pub interval: Duration,
 }
 

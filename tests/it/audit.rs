@@ -17,8 +17,8 @@ use tracing::Level;
 use crate::house::{HOST, House, Log, MOVED, cname, name, of_type, seconds, simple};
 
 const INTERVAL: Duration = Duration::from_secs(300);
-/// The jitter is a tenth either way.
-const LONGEST: Duration = Duration::from_secs(331);
+/// An interval, and a moment for what it leads to.
+const LONGEST: Duration = Duration::from_secs(306);
 
 fn house() -> House {
     House { patience: daemon::PATIENCE, ..crate::house::house() }
