@@ -74,6 +74,7 @@ impl Rule {
         let values = match observation {
             Observation::Known(values) => values,
             Observation::KnownNone(why) | Observation::Unknown(why) => return Wish::Untouched(why.clone()),
+            Observation::Unfit(why) => return Wish::Implausible(why.clone()),
         };
         if let Some(fault) = values.iter().find_map(|value| self.fault_of(&key.name, value)) {
             return Wish::Implausible(fault);

@@ -112,6 +112,11 @@ impl Examiner {
                             behind it in the list";
                 Check::fail(id, Class::TryAgain, found, why, mend)
             }
+            (Ok(_), Observation::Unfit(why)) => {
+                let found = format!("{} is no value of a {}", sources(rule), rule.rtype);
+                let mend = "name a source that gives a host name, or change the type of the record";
+                Check::fail(id, Class::Refused, found, why, mend)
+            }
             (Ok(_), Observation::KnownNone(why)) => self.none(id, rule, why).await,
         }
     }

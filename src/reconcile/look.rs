@@ -27,10 +27,10 @@ pub struct Look {
 }
 
 impl Look {
-    /// Whether it tells what should be, and where.
+    /// Whether it tells what should be, be it nothing that may, and where.
     #[must_use]
     pub fn is_known(&self) -> bool {
-        self.key.is_ok() && matches!(self.observation, Observation::Known(_))
+        self.key.is_ok() && matches!(self.observation, Observation::Known(_) | Observation::Unfit(_))
     }
 }
 

@@ -1,5 +1,7 @@
 //! `imds` and `imds:PATH`: values from the metadata service.
 
+use std::net::IpAddr;
+
 use crate::causes::with_causes;
 use crate::dns::RecordType;
 use crate::imds::Imds;
@@ -35,7 +37,11 @@ pub(super) async fn read(metadata: &Imds, item: &str, rtype: RecordType) -> Obse
                 entries.join(" ")
             ))
         }
-        Ok(Some(text)) => values::read(rtype, item, &text),
+        Ok(Some(text)) => match values::read(rtype, item, &text) {
+            // An item that isn't made for a host name. Anything else wasn't written by the metadata service.
+            Observation::Unfit(why) if text.trim().parse::<IpAddr>().is_err() => Observation::Unknown(why),
+            observation => observation,
+        },
         Ok(None) => Observation::KnownNone(format!("the metadata service has no {item} for this instance")),
         Err(error) => Observation::Unknown(with_causes(&error)),
     }

@@ -22,6 +22,8 @@ pub enum Observation {
     Known(Vec<Value>),
     /// The source answered that there is none, and says so in words.
     KnownNone(String),
+    /// The source was read, and what it says can't be what the record is to hold.
+    Unfit(String),
     /// The source could not be read, or said something that makes no sense. Never the same as none.
     Unknown(String),
 }
@@ -160,7 +162,8 @@ impl<'a> Inquiry<'a> {
             let observation = self.ask(source, record.rtype).await;
             match (&observation, &fallback) {
                 (Observation::Known(_), _) => return observation,
-                (_, None) | (Observation::Unknown(_), Some(Observation::KnownNone(_))) => {
+                (_, None)
+                | (Observation::Unknown(_), Some(Observation::KnownNone(_) | Observation::Unfit(_))) => {
                     fallback = Some(observation);
                 }
                 _ => {}
@@ -185,7 +188,7 @@ fn agreed(sources: &[Source], needed: usize, said: &[Observation]) -> Observatio
         Observation::KnownNone(_) => {
             said.iter().filter(|other| matches!(other, Observation::KnownNone(_))).count()
         }
-        Observation::Unknown(_) => 0,
+        Observation::Unfit(_) | Observation::Unknown(_) => 0,
     };
     if let Some(observation) = said.iter().find(|one| say_the_same(one) >= needed) {
         return observation.clone();
@@ -195,7 +198,9 @@ fn agreed(sources: &[Source], needed: usize, said: &[Observation]) -> Observatio
             let values: Vec<String> = values.iter().map(ToString::to_string).collect();
             format!("{source}: {}", values.join(", "))
         }
-        Observation::KnownNone(why) | Observation::Unknown(why) => format!("{source}: {why}"),
+        Observation::KnownNone(why) | Observation::Unfit(why) | Observation::Unknown(why) => {
+            format!("{source}: {why}")
+        }
     });
     let each: Vec<String> = each.collect();
     Observation::Unknown(format!("expected {needed} sources to say the same, found {}", each.join("; ")))

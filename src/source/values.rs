@@ -7,6 +7,8 @@ use super::look::Observation;
 
 /// What of a text that makes no sense is shown, in characters.
 const LONGEST_SHOWN: usize = 200;
+/// No name is longer, in characters (RFC 1035, section 3.1).
+const LONGEST_NAME: usize = 255;
 
 /// Reads a text as values, one a line. `what` names the text to people.
 pub(super) fn read(rtype: RecordType, what: &str, text: &str) -> Observation {
@@ -14,8 +16,21 @@ pub(super) fn read(rtype: RecordType, what: &str, text: &str) -> Observation {
     let values: Result<Vec<Value>, _> = lines.map(|line| Value::parse(rtype, line)).collect();
     match values {
         Ok(values) => known(rtype, what, values),
-        Err(error) => Observation::Unknown(format!("{what}: {}", shortened(&with_causes(&error)))),
+        Err(error) => {
+            let why = format!("{what}: {}", shortened(&with_causes(&error)));
+            if rtype == RecordType::Cname && is_word(text) {
+                Observation::Unfit(why)
+            } else {
+                Observation::Unknown(why)
+            }
+        }
     }
+}
+
+/// Whether a text is a word, meant as it is: not a page, nor what somebody between us and the source has to say.
+fn is_word(text: &str) -> bool {
+    let text = text.trim();
+    text.len() <= LONGEST_NAME && !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '<')
 }
 
 /// Values as an observation: each once, and in an order of their own.
@@ -45,10 +60,20 @@ mod tests {
         for text in ["<html>", "10.0.0.1.2", "2001:db8::1", "198.51.100.7 198.51.100.8"] {
             assert!(matches!(read(RecordType::A, "x", text), Observation::Unknown(_)), "{text}");
         }
+        for text in ["<html>", "busy, try again"] {
+            assert!(matches!(read(RecordType::Cname, "x", text), Observation::Unknown(_)), "{text}");
+        }
         let two = read(RecordType::Cname, "x", "a.example\nb.example");
         assert_eq!(two, Observation::Unknown("x: expected one host name, found 2".to_owned()));
         let long = read(RecordType::A, "x", &"9".repeat(10_000));
         assert!(matches!(long, Observation::Unknown(why) if why.len() < 300));
+    }
+
+    #[test]
+    fn what_is_plainly_no_host_name_is_unfit_for_a_cname() {
+        for text in ["192.0.2.1", "2001:db8::1", "a..example", "no-host!"] {
+            assert!(matches!(read(RecordType::Cname, "x", text), Observation::Unfit(_)), "{text}");
+        }
     }
 
     #[test]

@@ -113,6 +113,32 @@ async fn a_server_that_can_not_be_understood_leaves_the_name() {
     assert_eq!(house.requests().1, 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_cname_refuses_what_is_plainly_no_host_name() {
+    let net = Net::of([
+        ("http://ip.example/address", 200, "198.51.100.1\n"),
+        ("http://ip.example/word", 200, "vpn_host!"),
+        ("http://ip.example/page", 200, "<html>"),
+    ]);
+    let house = House { elsewhere: net, ..house() };
+    house.put(simple("a.example.com", RecordType::Cname, 60, &[HOST]));
+    let host = |sources: &[&str]| from(RecordType::Cname, sources);
+    for source in ["http:http://ip.example/address", "http:http://ip.example/word", "imds:public-ipv4"] {
+        let round = house.once_with(&[host(&[source])]).await;
+        assert_eq!((outcomes(&round), round.class()), (vec![Outcome::Refused], Class::Refused), "{source}");
+    }
+    // A page isn't the answer that was asked for, and another source that can't be read may know one.
+    for sources in [
+        &["http:http://ip.example/page"][..],
+        &["http:http://ip.example/address", "http:http://ip.example/silent"],
+    ] {
+        left(&house.once_with(&[host(sources)]).await);
+    }
+    assert_eq!(house.value("a.example.com", RecordType::Cname).as_deref(), Some(HOST));
+    let round = house.once_with(&[host(&["http:http://ip.example/word", "imds"])]).await;
+    assert_eq!(outcomes(&round), [Outcome::Unchanged], "the next source is asked");
+}
+
 const TASK: &str = r#"{"Containers": [{"Networks": [{"NetworkMode": "awsvpc", "IPv4Addresses": ["10.0.2.61"],
     "PrivateDNSName": "ip-10-0-2-61.ec2.internal"}]}]}"#;
 
