@@ -39,7 +39,7 @@ pub(super) struct Args {
     /// Settings file [PIN53_CONFIG=/etc/pin53/pin53.toml]
     #[arg(long, value_name = "FILE", help_heading = "Of what")]
     pub config: Option<PathBuf>,
-    /// The daemon's, if it is another [PIN53_INTERVAL]
+    /// The interval that --check judges by [PIN53_INTERVAL, else the daemon's]
     #[arg(long, value_name = "DURATION", help_heading = "Of what")]
     pub interval: Option<String>,
 }

@@ -91,6 +91,7 @@ def test_it_brings_its_manual_and_completions(machine):
     for place in (
         "/usr/share/man/man1/pin53.1.gz",
         "/usr/share/man/man5/pin53.toml.5.gz",
+        "/usr/share/man/man7/pin53-failures.7.gz",
         "/usr/share/bash-completion/completions/pin53",
         "/usr/share/zsh/vendor-completions/_pin53",
         "/usr/share/fish/vendor_completions.d/pin53.fish",
