@@ -39,8 +39,9 @@ pub(super) struct Args {
     /// Settings file [PIN53_CONFIG=/etc/pin53/pin53.toml]
     #[arg(long, value_name = "FILE", help_heading = "Of what")]
     pub config: Option<PathBuf>,
-    /// The interval that --check judges by [PIN53_INTERVAL, else the daemon's]
+    // As an argument, since in a comment the variable would be a link.
     #[arg(long, value_name = "DURATION", help_heading = "Of what")]
+    #[arg(help = "The daemon's, if it is another [PIN53_INTERVAL]")]
     pub interval: Option<String>,
 }
 
