@@ -36,6 +36,8 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
     pub entry: Entry,
+    /// What its rule is known by, whatever the record's name turns out to be.
+    pub rule: String,
     pub at: Timestamp,
     /// It says something else than the one before.
     pub is_news: bool,
@@ -44,11 +46,11 @@ pub struct Decision {
 }
 
 impl Decision {
-    pub(super) fn new(entry: Entry, at: Timestamp, before: Option<&Record>) -> Self {
+    pub(super) fn new(rule: &str, entry: Entry, at: Timestamp, before: Option<&Record>) -> Self {
         let is_news = !before.is_some_and(|before| entry.says_the_same_as(&before.entry));
         let earlier = before.and_then(|before| before.trouble_since);
         let trouble_since = if entry.class == Class::Fine { earlier } else { earlier.or(Some(at)) };
-        Self { entry, at, is_news, trouble_since }
+        Self { entry, rule: rule.to_owned(), at, is_news, trouble_since }
     }
 
     /// Whether the record is as it should be.

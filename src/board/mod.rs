@@ -151,8 +151,8 @@ impl Board {
         let mut inner = self.lock();
         let Some((key, known)) = inner.records.get_mut(place) else { return };
         let before = known.take();
-        let decision = Decision::new(entry.clone(), at, before.as_ref());
-        *known = Some(Record::after(key, before, &decision, looked));
+        let decision = Decision::new(key, entry.clone(), at, before.as_ref());
+        *known = Some(Record::after(before, &decision, looked));
         inner.updated = Some(at);
         inner.keeping.news |= decision.is_news || decision.is_change();
         if let Some(change) = Change::of(&decision) {
@@ -283,7 +283,8 @@ impl Inner {
 }
 
 /// What a rule is known by from one configuration to the next.
-fn key_of(rule: &Rule) -> String {
+#[must_use]
+pub fn key_of(rule: &Rule) -> String {
     let Rule { name, rtype, member, .. } = rule;
     match member {
         Some(member) => format!("{name} {rtype} ({})", member.set_identifier),

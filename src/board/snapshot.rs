@@ -92,13 +92,13 @@ pub struct Change {
 }
 
 impl Record {
-    pub(super) fn after(rule: &str, before: Option<Self>, decision: &Decision, looked: bool) -> Self {
+    pub(super) fn after(before: Option<Self>, decision: &Decision, looked: bool) -> Self {
         let (mut last_change, mut last_confirmed, mut outcomes) = before
             .map_or((None, None, Outcomes::default()), |before| {
                 (before.last_change, before.last_confirmed, before.outcomes)
             });
         *outcomes.entry(decision.entry.outcome).or_default() += 1;
-        let Decision { entry, at, trouble_since, .. } = decision.clone();
+        let Decision { entry, rule, at, trouble_since, .. } = decision.clone();
         let is_as_wanted = match entry.outcome {
             Outcome::Changed => true,
             Outcome::Unchanged => looked,
@@ -111,15 +111,7 @@ impl Record {
             last_change = Some(at);
         }
         let trouble_since = trouble_since.filter(|_| entry.class != Class::Fine);
-        Self {
-            entry,
-            rule: rule.to_owned(),
-            decided: at,
-            trouble_since,
-            last_change,
-            last_confirmed,
-            outcomes,
-        }
+        Self { entry, rule, decided: at, trouble_since, last_change, last_confirmed, outcomes }
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Exit, Failure, engine, log, progress, runtime};
 use crate::aws::route53;
-use crate::board::Board;
+use crate::board::{self, Board};
 use crate::causes::with_causes;
 use crate::clock::SystemClock;
 use crate::config::{self, Overrides, Settings};
@@ -65,8 +65,10 @@ impl Args {
     }
 
     /// Who is told of what is done: nobody of what is only said.
-    fn listeners(&self, settings: &Settings) -> Vec<notify::Settings> {
-        if self.dry_run { Vec::new() } else { settings.notify.clone() }
+    fn telling(&self, settings: &Settings, outside: notify::Outside) -> Renewal {
+        let rules = settings.rules.iter().map(board::key_of).collect();
+        let settings = if self.dry_run { Vec::new() } else { settings.notify.clone() };
+        Renewal { settings, rules, outside }
     }
 }
 
@@ -107,7 +109,7 @@ async fn once(
     let mut stop = engine::stop_signal()?;
     tokio::select! {
         () = &mut stop => {}
-        () = notify::once(args.listeners(settings), outside, &round.entries) => {}
+        () = notify::once(args.telling(settings, outside), &round.entries) => {}
     }
     Ok(exit)
 }
@@ -146,7 +148,7 @@ async fn run_daemon(settings: &Settings, args: &Args, env: &Env, log: log::Switc
         renewals,
     };
     tokio::spawn(again.at_hangups(hangups, Arc::clone(&board)));
-    let notifier = Notifier::new(args.listeners(settings), outside, Telling::Later);
+    let notifier = Notifier::new(args.telling(settings, outside), Telling::Later);
     let (ended, over) = oneshot::channel::<()>();
     let telling = notify::run(notifier, board.subscribe(MOST_EVENTS), renewed, async { drop(over.await) });
     let telling = tokio::spawn(telling);
@@ -220,7 +222,7 @@ impl Again {
                     if self.args.mode() == Mode::Act {
                         board.keep_in(settings.state_dir.as_deref());
                     }
-                    let renewal = Renewal { settings: self.args.listeners(&settings), outside };
+                    let renewal = self.args.telling(&settings, outside);
                     // Nobody is left to be told when the daemon has stopped.
                     let _ = self.renewals.send(renewal).await;
                     taken

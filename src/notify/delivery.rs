@@ -65,9 +65,11 @@ struct Waiting {
 
 impl Notifier {
     #[must_use]
-    pub fn new(settings: Vec<Settings>, outside: Outside, telling: Telling) -> Self {
+    pub fn new(beginning: Renewal, telling: Telling) -> Self {
+        let Renewal { settings, rules, outside } = beginning;
         let state = Arc::clone(&outside.aws.state);
-        let situations = Situations::new(telling, host(), state.told(), outside.machine.now());
+        let mut situations = Situations::new(telling, host(), state.told(), outside.machine.now());
+        situations.keep(rules);
         let mut notifier = Self {
             situations,
             state,
@@ -83,7 +85,8 @@ impl Notifier {
 
     /// Goes on with other settings. What waits for notifications that are left out is told all the same.
     pub fn renew(&mut self, renewal: Renewal) {
-        let Renewal { settings, outside } = renewal;
+        let Renewal { settings, rules, outside } = renewal;
+        self.situations.keep(rules);
         self.state = Arc::clone(&outside.aws.state);
         *self.outside.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(outside);
         self.listen_to(settings);
@@ -113,9 +116,9 @@ impl Notifier {
         self.settings = settings;
     }
 
-    /// Takes in what came of a record, at `at`.
-    pub fn take(&mut self, entry: &Entry, at: Timestamp) {
-        let due = self.situations.take(entry, at, &Listener::all(&self.settings));
+    /// Takes in what came of the record of a rule, at `at`.
+    pub fn take(&mut self, rule: &str, entry: &Entry, at: Timestamp) {
+        let due = self.situations.take(rule, entry, at, &Listener::all(&self.settings));
         self.put(due);
     }
 

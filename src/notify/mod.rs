@@ -200,18 +200,21 @@ impl Failure {
     }
 }
 
-/// Settings that were read again.
+/// What is read from the configuration, at the start or again.
 pub struct Renewal {
     pub settings: Vec<Settings>,
+    /// What the rules are known by to the board, in their order.
+    pub rules: Vec<String>,
     pub outside: Outside,
 }
 
-/// Tells what came of a single run, within bounds.
-pub async fn once(settings: Vec<Settings>, outside: Outside, entries: &[Entry]) {
-    let now = outside.machine.now();
-    let mut notifier = Notifier::new(settings, outside, Telling::Now);
-    for entry in entries {
-        notifier.take(entry, now);
+/// Tells what came of a single run, an entry for each rule, within bounds.
+pub async fn once(beginning: Renewal, entries: &[Entry]) {
+    let now = beginning.outside.machine.now();
+    let rules = beginning.rules.clone();
+    let mut notifier = Notifier::new(beginning, Telling::Now);
+    for (rule, entry) in rules.iter().zip(entries) {
+        notifier.take(rule, entry, now);
     }
     notifier.finish(AT_ONCE).await;
 }
@@ -242,6 +245,6 @@ pub async fn run(
 
 fn take(notifier: &mut Notifier, event: &board::Event) {
     if let board::Event::Decided(decision) = event {
-        notifier.take(&decision.entry, decision.at);
+        notifier.take(&decision.rule, &decision.entry, decision.at);
     }
 }

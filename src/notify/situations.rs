@@ -37,6 +37,9 @@ pub enum Telling {
 pub(super) struct Situations {
     telling: Telling,
     host: String,
+    /// What there is to keep. Trouble of anything else is remembered, and is nobody's trouble now.
+    rules: BTreeSet<String>,
+    /// By rule, since a name may turn out otherwise each time.
     failing: BTreeMap<String, Failing>,
     /// When it was last told that all is well.
     beat: Option<Timestamp>,
@@ -55,7 +58,12 @@ impl Situations {
         let failing = told.into_iter().filter(|(_, told)| lasting(told)).map(|(key, told)| {
             (key, Failing { since: told.since, entry: None, told: told.to.into_iter().collect() })
         });
-        Self { telling, host, failing: failing.collect(), beat: None }
+        Self { telling, host, rules: BTreeSet::new(), failing: failing.collect(), beat: None }
+    }
+
+    /// From now on there are these rules to keep.
+    pub(super) fn keep(&mut self, rules: impl IntoIterator<Item = String>) {
+        self.rules = rules.into_iter().collect();
     }
 
     /// What is to be remembered.
@@ -66,16 +74,21 @@ impl Situations {
     }
 
     /// What there is to tell once a record was looked after.
-    pub(super) fn take(&mut self, entry: &Entry, at: Timestamp, listeners: &[Listener]) -> Vec<Due> {
+    pub(super) fn take(
+        &mut self,
+        rule: &str,
+        entry: &Entry,
+        at: Timestamp,
+        listeners: &[Listener],
+    ) -> Vec<Due> {
         if listeners.is_empty() {
             // Nobody is to be told later what happened before he was here.
             self.failing.clear();
             return Vec::new();
         }
         let mut due = Vec::new();
-        let key = format!("{} {}", entry.name, entry.rtype);
         let fine = entry.class == Class::Fine;
-        if fine && let Some(failing) = self.failing.remove(&key) {
+        if fine && let Some(failing) = self.failing.remove(rule) {
             for (place, listener) in wanting(listeners, Kind::Recovered) {
                 let heard = if listener.settings.on.failed {
                     failing.told.contains(&listener.label)
@@ -97,14 +110,15 @@ impl Situations {
             }
         }
         if !fine {
-            let failing = self.failing.entry(key).or_insert_with(|| Failing {
+            let failing = self.failing.entry(rule.to_owned()).or_insert_with(|| Failing {
                 since: at,
                 entry: None,
                 told: BTreeSet::new(),
             });
             failing.entry = Some(entry.clone());
             due.extend(self.lasting(at, listeners));
-        } else if self.failing.is_empty() && self.beat.is_none_or(|beat| at.duration_since(beat) >= BEAT) {
+        } else if self.kept().next().is_none() && self.beat.is_none_or(|beat| at.duration_since(beat) >= BEAT)
+        {
             self.beat = Some(at);
             for (place, _) in wanting(listeners, Kind::Well) {
                 // What else he hears says as much.
@@ -121,8 +135,7 @@ impl Situations {
         let mut due = Vec::new();
         for (place, listener) in wanting(listeners, Kind::Failed) {
             let ripe: Vec<String> = self
-                .failing
-                .iter()
+                .kept()
                 .filter(|(_, failing)| self.ripens(failing, listener).is_some_and(|at| at <= now))
                 .map(|(key, _)| key.clone())
                 .collect();
@@ -140,10 +153,14 @@ impl Situations {
 
     /// When there is something to tell although nothing happens.
     pub(super) fn next(&self, listeners: &[Listener]) -> Option<Timestamp> {
-        let each = wanting(listeners, Kind::Failed).flat_map(|(_, listener)| {
-            self.failing.values().filter_map(|failing| self.ripens(failing, listener))
-        });
+        let each = wanting(listeners, Kind::Failed)
+            .flat_map(|(_, listener)| self.kept().filter_map(|(_, failing)| self.ripens(failing, listener)));
         each.min()
+    }
+
+    /// Trouble of what there is to keep.
+    fn kept(&self) -> impl Iterator<Item = (&String, &Failing)> {
+        self.failing.iter().filter(|(rule, _)| self.rules.contains(*rule))
     }
 
     /// When trouble is to be told to somebody who doesn't know of it.
@@ -198,7 +215,7 @@ fn wanting<'a, 'b>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{On, Target};
+    use super::super::{Address, On, Preset, Target, Webhook};
     use super::*;
     use crate::dns::{RecordType, Ttl};
     use crate::program::Program;
@@ -236,6 +253,8 @@ mod tests {
         entry(Outcome::Failed, Class::NotPermitted)
     }
 
+    const RULE: &str = "vpn.example.com CNAME";
+    const OTHER: &str = "web.example.com CNAME";
     const ALL: On = On { changed: true, failed: true, recovered: true };
 
     fn to(program: &str, on: On, failed_for: Option<u64>) -> Settings {
@@ -258,13 +277,17 @@ mod tests {
 
     impl Story {
         fn of(telling: Telling, settings: Vec<Settings>) -> Self {
-            let situations = Situations::new(telling, String::new(), BTreeMap::new(), at(0));
+            let mut situations = Situations::new(telling, String::new(), BTreeMap::new(), at(0));
+            situations.keep([RULE.to_owned()]);
             Self { settings, situations }
         }
 
         fn take(&mut self, seconds: i64, entry: &Entry) -> String {
-            let due = self.situations.take(entry, at(seconds), &Listener::all(&self.settings));
-            shown(&due)
+            self.take_of(RULE, seconds, entry)
+        }
+
+        fn take_of(&mut self, rule: &str, seconds: i64, entry: &Entry) -> String {
+            shown(&self.situations.take(rule, entry, at(seconds), &Listener::all(&self.settings)))
         }
 
         fn lasting(&mut self, seconds: i64) -> String {
@@ -274,7 +297,8 @@ mod tests {
         fn again(self, telling: Telling, seconds: i64) -> Self {
             let told = self.situations.told();
             let told = serde_json::from_str(&serde_json::to_string(&told).unwrap()).unwrap();
-            let situations = Situations::new(telling, String::new(), told, at(seconds));
+            let mut situations = Situations::new(telling, String::new(), told, at(seconds));
+            situations.keep(self.situations.rules);
             Self { settings: self.settings, situations }
         }
     }
@@ -357,6 +381,46 @@ mod tests {
         let taken =
             Entry { change_id: Some("C1".to_owned()), ..entry(Outcome::Unconfirmed, Class::TryAgain) };
         assert_eq!(story.take(0, &taken), "0:changed 0:failed");
+    }
+
+    #[test]
+    fn trouble_ends_under_whatever_name_the_record_has_by_then() {
+        let mut story = Story::of(Telling::Later, vec![to("a", ALL, Some(0))]);
+        let unnamed = Entry { name: "{{ tags.Role }}.example.com".to_owned(), ..away() };
+        assert_eq!(story.take(0, &unnamed), "0:failed");
+        assert_eq!(story.take(5, &well()), "0:recovered");
+        assert!(story.situations.told().is_empty());
+    }
+
+    #[test]
+    fn members_of_one_name_are_each_in_trouble_of_their_own() {
+        let mut story = Story::of(Telling::Later, vec![to("a", ALL, Some(0))]);
+        let (blue, green) = ("vpn.example.com A (blue)", "vpn.example.com A (green)");
+        story.situations.keep([blue.to_owned(), green.to_owned()]);
+        assert_eq!(story.take_of(blue, 0, &denied()), "0:failed");
+        assert_eq!(story.take_of(green, 0, &well()), "", "the other is well, and this one isn't");
+        assert_eq!(story.take_of(blue, 300, &denied()), "");
+        assert_eq!(story.take_of(blue, 600, &well()), "0:recovered");
+    }
+
+    #[test]
+    fn a_record_that_is_left_out_while_in_trouble_keeps_nobody_from_hearing_that_all_is_well() {
+        let webhook = Webhook {
+            address: Address::Url("https://hc.example/ping".parse().unwrap()),
+            preset: Some(Preset::Healthchecks),
+            headers: Vec::new(),
+            key: None,
+        };
+        let life = Settings { target: Target::Webhook(webhook), ..to("a", ALL, Some(60)) };
+        let mut story = Story::of(Telling::Later, vec![life]);
+        story.situations.keep([RULE.to_owned(), OTHER.to_owned()]);
+        assert_eq!(story.take_of(OTHER, 0, &away()), "");
+        assert_eq!(story.take(0, &well()), "", "not all is");
+        story.situations.keep([RULE.to_owned()]);
+        assert_eq!(story.situations.next(&Listener::all(&story.settings)), None);
+        assert_eq!((story.lasting(300), story.take(300, &well())), (String::new(), "0:well".to_owned()));
+        let mut story = story.again(Telling::Later, 600);
+        assert_eq!(story.take(600, &well()), "0:well", "nor after a restart");
     }
 
     #[test]

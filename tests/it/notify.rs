@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use pin53::aws::caller::Caller;
 use pin53::aws::shared::Shared;
-use pin53::board::Board;
+use pin53::board::{Board, key_of};
 use pin53::clock::{Clock, ServerClock, SteadyClock};
 use pin53::daemon::{self, Settings as Rhythm};
 use pin53::env::Env;
@@ -146,6 +146,11 @@ fn outside(house: &House, net: &Arc<Net>, env: Env) -> Outside {
     Outside { env, over_tls: net, plain, aws, clock, machine: Arc::clone(&house.machine) }
 }
 
+fn renewal(house: &House, net: &Arc<Net>, settings: &[Settings]) -> Renewal {
+    let rules = vec![key_of(&cname("vpn.example.com"))];
+    Renewal { settings: settings.to_vec(), rules, outside: outside(house, net, Env::default()) }
+}
+
 /// A daemon with notifications.
 struct Running {
     daemon: JoinHandle<()>,
@@ -161,7 +166,7 @@ fn start(house: &House, net: &Arc<Net>, settings: &[Settings]) -> Running {
     let (stop, stopped) = oneshot::channel();
     let (ended, over) = oneshot::channel();
     let (renewals, renewed) = mpsc::channel(1);
-    let notifier = Notifier::new(settings.to_vec(), outside(house, net, Env::default()), Telling::Later);
+    let notifier = Notifier::new(renewal(house, net, settings), Telling::Later);
     let telling = notify::run(notifier, board.subscribe(64), renewed, async { drop(over.await) });
     let (_none, reloads) = mpsc::channel(1);
     let daemon =
@@ -334,16 +339,11 @@ async fn other_settings_take_the_place_of_the_old_ones() {
     let running = start(&house, &net, &[hook()]);
     tokio::time::sleep(seconds(60)).await;
     let settings = vec![hook(), to(Target::Webhook(webhook("http://second.example/")))];
-    running
-        .renewals
-        .send(Renewal { settings, outside: outside(&house, &other, Env::default()) })
-        .await
-        .unwrap();
+    running.renewals.send(renewal(&house, &other, &settings)).await.unwrap();
     house.move_instance();
     tokio::time::sleep(seconds(60)).await;
     assert_eq!((net.events().len(), other.events().len()), (1, 2));
-    let renewal = Renewal { settings: Vec::new(), outside: outside(&house, &other, Env::default()) };
-    running.renewals.send(renewal).await.unwrap();
+    running.renewals.send(renewal(&house, &other, &[])).await.unwrap();
     house.world.move_instance([203, 0, 113, 77].into());
     tokio::time::sleep(seconds(60)).await;
     assert_eq!(other.events().len(), 2);
@@ -371,7 +371,8 @@ async fn a_service_that_worries_hears_of_each_audit_and_of_trouble() {
 /// One event of a single run to `settings`.
 async fn told(house: &House, net: &Arc<Net>, env: Env, settings: Settings) {
     let round = house.once().await;
-    notify::once(vec![settings], outside(house, net, env), &round.entries).await;
+    let beginning = Renewal { outside: outside(house, net, env), ..renewal(house, net, &[settings]) };
+    notify::once(beginning, &round.entries).await;
 }
 
 #[tokio::test(start_paused = true)]
