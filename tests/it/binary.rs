@@ -379,6 +379,26 @@ async fn a_health_check_ends_with_the_gravest_status_of_the_names() {
 }
 
 #[tokio::test]
+async fn a_program_that_prints_credentials_is_not_given_the_line_to_systemd() {
+    let town = plain().await;
+    let (config, seen) = (town.directory.path().join("aws"), town.directory.path().join("seen"));
+    let script = format!("env > {}; exit 1", seen.display());
+    std::fs::write(&config, format!("[profile a]\ncredential_process = /bin/sh -c '{script}'\n")).unwrap();
+    let mut command = town.pin53(ONCE);
+    for (name, value) in
+        [("NOTIFY_SOCKET", "/nowhere"), ("WATCHDOG_USEC", "1"), ("AWS_PROFILE", "a"), ("SEEN", "1")]
+    {
+        command.env(name, value);
+    }
+    let ran =
+        Ran::of(timeout(PATIENCE, command.env("AWS_CONFIG_FILE", &config).output()).await.unwrap().unwrap());
+    assert_eq!(ran.status, Some(77), "{ran:?}");
+    let seen = std::fs::read_to_string(&seen).unwrap();
+    assert!(seen.contains("SEEN=1") && seen.contains("AWS_PROFILE=a"), "{seen}");
+    assert!(!seen.contains("NOTIFY_SOCKET") && !seen.contains("WATCHDOG"), "{seen}");
+}
+
+#[tokio::test]
 async fn the_daemon_keeps_its_status_for_others_to_read() {
     let town = plain().await;
     let mut child = town.pin53(&["--name", "vpn.example.com", "--watch", "1s"]).spawn().unwrap();

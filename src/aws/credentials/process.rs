@@ -19,6 +19,8 @@ use crate::words;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Longest output that is read.
 const LONGEST: u64 = 64 * 1024;
+/// What systemd says to us alone: whoever has it can speak to systemd in our name.
+const SYSTEMD: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -36,7 +38,11 @@ pub(super) async fn load(by: &str, command: &str) -> Result<Loaded, Error> {
     let Some((program, arguments)) = words.split_first() else {
         return Err(Error::broken(by, "expected a program, found nothing"));
     };
-    let child = Command::new(program)
+    let mut command = Command::new(program);
+    for name in SYSTEMD {
+        command.env_remove(name);
+    }
+    let child = command
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
