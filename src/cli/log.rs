@@ -24,8 +24,8 @@ use crate::config::{Log, LogFormat};
 use crate::env::Env;
 use crate::toolbox::visible;
 
-/// What an error that ends the process begins with, where the journal reads it.
-pub(super) const JOURNAL_ERROR: &str = "<3>";
+/// What an error that is no log line begins with, where the journal reads it.
+const JOURNAL_ERROR: &str = "<3>";
 
 /// What every line goes through.
 type Lines = Box<dyn Layer<Registry> + Send + Sync>;
@@ -52,8 +52,13 @@ impl Switch {
     }
 }
 
+/// What a line on standard error begins with that tells of an error and is no log line.
+pub(super) fn mark(env: &Env) -> &'static str {
+    if is_journal(env) { JOURNAL_ERROR } else { "" }
+}
+
 /// Whether standard error is the journal's own stream, and not a file or a pipe that it was led to since.
-pub(super) fn is_journal(env: &Env) -> bool {
+fn is_journal(env: &Env) -> bool {
     is_stream_of_journal(env, std::io::stderr())
 }
 

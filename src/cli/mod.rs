@@ -50,8 +50,7 @@ pub fn main(
     let done = done.and_then(|exit| out.flush().map(|()| exit).map_err(Failure::output));
     done.unwrap_or_else(|failure| {
         // Whoever closed standard error doesn't want to know; the status tells all the same.
-        let mark = if log::is_journal(env) { log::JOURNAL_ERROR } else { "" };
-        let _ = failure.print(err, mark);
+        let _ = failure.print(err, log::mark(env));
         failure.exit()
     })
 }
@@ -60,7 +59,7 @@ fn dispatch(command: Command, env: &Env, out: &mut dyn Write, err: &mut dyn Writ
     match command {
         Command::Run(args) => run::run(&args, env, out, err),
         Command::Plan(args) => plan::run(&args, env, out, err),
-        Command::Status(args) => status::run(&args, env, out),
+        Command::Status(args) => status::run(&args, env, out, err),
         Command::Check(args) => check::run(&args, env, out),
         Command::Doctor(args) => doctor::run(&args, env, out),
         Command::Policy(args) => policy::run(&args, env, out, err),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 
-use super::{Exit, Failure, engine, runtime};
+use super::{Exit, Failure, engine, log, runtime};
 use crate::board::{self, Snapshot};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Overrides, Watching};
@@ -62,6 +62,8 @@ const TO_DAEMON: transport::Settings = transport::Settings {
     body_limit: 16 * 1024 * 1024,
     proxy: false,
 };
+/// What a wrong file means to a daemon.
+const STILL_RUNS: &str = "hint: a daemon that runs goes on with what it read before; it can't start with this file, so mend it first";
 /// With `--watch`, from one look to the next.
 const AGAIN: Duration = Duration::from_secs(1);
 /// To the beginning of a terminal, and what was there away.
@@ -100,14 +102,25 @@ impl From<Error> for Failure {
 }
 
 /// # Errors
-/// When the configuration is wrong, or there is nothing to show.
-pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write) -> Result<Exit, Failure> {
+/// When what is asked is wrong, or there is nothing to show. A wrong file is told, and doesn't hide the daemon.
+pub(super) fn run(args: &Args, env: &Env, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Failure> {
     let overrides =
         Overrides { config: args.config.clone(), interval: args.interval.clone(), ..Overrides::default() };
     let watching = config::watching(&overrides, env)?;
+    if !watching.faults.is_empty() {
+        // Whoever closed standard error doesn't want to know, and the daemon that is asked about lives.
+        let mark = log::mark(env);
+        let _ = Failure::from(watching.faults.clone()).print(err, mark);
+        let _ = writeln!(err, "{mark}{STILL_RUNS}");
+    }
     runtime::block_on(async {
         if args.watch { watch(args, &watching, out).await } else { show(args, &watching, out).await }
     })
+}
+
+/// Nothing is to be seen, and a wrong file is reason enough for that.
+fn unseen(error: Error, watching: &Watching) -> Failure {
+    if watching.faults.is_empty() { error.into() } else { Failure::new(Exit::Misconfigured, error) }
 }
 
 async fn show(args: &Args, watching: &Watching, out: &mut dyn Write) -> Result<Exit, Failure> {
@@ -115,9 +128,9 @@ async fn show(args: &Args, watching: &Watching, out: &mut dyn Write) -> Result<E
         Ok(snapshot) => (snapshot, None),
         // Programs get a document that says so.
         Err(Error::NeverRun(places)) if args.json => {
-            (Snapshot::default(), Some(Failure::from(Error::NeverRun(places))))
+            (Snapshot::default(), Some(unseen(Error::NeverRun(places), watching)))
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(unseen(error, watching)),
     };
     let health = Health::of(&snapshot, SystemClock.now(), watching.interval(snapshot.interval));
     let shown = shown(args, &snapshot, health).map_err(Failure::output)?;
@@ -159,7 +172,7 @@ async fn watch(args: &Args, watching: &Watching, out: &mut dyn Write) -> Result<
                 let news = if redraws { String::new() } else { news(&snapshot) };
                 shown(args, &snapshot, health).map(|text| (text, news))
             }
-            Err(error) if args.json => return Err(error.into()),
+            Err(error) if args.json => return Err(unseen(error, watching)),
             Err(error) => Ok((format!("{error}\n"), error.to_string())),
         };
         let (text, news) = text.map_err(Failure::output)?;

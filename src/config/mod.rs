@@ -158,6 +158,8 @@ pub struct Watching {
     given_interval: Option<Duration>,
     /// What the file says, or the default.
     interval: Duration,
+    /// What is wrong with the file. A daemon that has read it before is not ended by that.
+    pub faults: Faults,
 }
 
 impl Watching {
@@ -170,10 +172,11 @@ impl Watching {
     }
 }
 
-/// Reads what tells where to look for the daemon's status, and nothing of what there is to pin.
+/// Reads what tells where to look for the daemon's status, and nothing of what there is to pin. What can't be
+/// read of the file stands among the faults, beside what is known without it.
 ///
 /// # Errors
-/// As for [`load`], of these settings and of unknown keys.
+/// When options or variables say something that can't be, or name a file that isn't there.
 pub fn watching(overrides: &Overrides, env: &Env) -> Result<Watching, Faults> {
     watching_or(Path::new(DEFAULT_FILE), Path::new(SYSTEM_STATE), overrides, env)
 }
@@ -200,11 +203,15 @@ fn watching_or(
         None if env.get("STATE_DIRECTORY").is_some() => state_directory(env).into_iter().collect(),
         None => [system_state.to_owned()].into_iter().chain(state_directory(env)).collect(),
     };
-    faults.unless_any(Watching {
+    if faults.iter().any(|fault| !matches!(fault.place, Place::File(_))) {
+        return Err(faults);
+    }
+    Ok(Watching {
         state_dirs,
         listen: settings.listen,
         given_interval: given_interval.then_some(settings.interval),
         interval: settings.interval,
+        faults,
     })
 }
 

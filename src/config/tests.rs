@@ -1038,11 +1038,13 @@ fn status_judges_by_the_interval_that_was_in_force() {
 }
 
 #[test]
-fn status_needs_nothing_to_pin_and_tells_what_is_wrong_all_the_same() {
+fn status_needs_nothing_to_pin_and_is_looked_for_although_the_file_is_wrong() {
     let etc = Etc::with("interval = 'soon'\nintervl = '5m'\nlisten = '9353'\n[[record]]\nttl = 'x'\n");
-    let faults =
-        watching_or(&etc.file(), Path::new("/nowhere"), &Overrides::default(), &Env::default()).unwrap_err();
-    let text = faults.to_string().replace(&*etc.0.path().to_string_lossy(), "/etc/pin53");
+    let look = |env| watching_or(&etc.file(), Path::new("/nowhere"), &Overrides::default(), &env);
+    let watching = look(Env::default()).unwrap();
+    assert_eq!((watching.state_dirs, watching.listen), (vec![PathBuf::from("/nowhere")], None));
+    assert!(look(env([("PIN53_INTERVAL", "soon")])).is_err(), "a question that is wrong is not answered");
+    let text = watching.faults.to_string().replace(&*etc.0.path().to_string_lossy(), "/etc/pin53");
     insta::assert_snapshot!(text, @"
     /etc/pin53/pin53.toml: intervl: expected a setting of pin53's, found 'intervl'; the nearest is 'interval'
     /etc/pin53/pin53.toml: interval: expected a duration of 1s to 168h, like 5m, found 'soon'

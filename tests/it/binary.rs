@@ -379,6 +379,31 @@ async fn a_health_check_ends_with_the_gravest_status_of_the_names() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_broken_since_is_told_and_does_not_hide_the_daemon_that_runs_on() {
+    let town = plain().await;
+    let file = town.directory.path().join("pin53.toml");
+    let at = file.to_str().unwrap();
+    std::fs::write(&file, "[[record]\n").unwrap();
+    let never = town.run(&["status", "--config", at]).await;
+    assert_eq!((never.status, never.out.as_str()), (Some(78), ""), "{never:?}");
+    std::fs::write(&file, "[[record]]\nname = \"vpn.example.com\"\n").unwrap();
+    let ran = town.run(&["--once", "--config", at, "--wait", "off"]).await;
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    for broken in ["[[record]\n", "intervl = \"5m\"\n", "interval = \"soon\"\n"] {
+        std::fs::write(&file, broken).unwrap();
+        for more in [&[][..], &["--check"], &["--json"], &["--history"]] {
+            let seen = town.run(&[&["status", "--config", at][..], more].concat()).await;
+            assert_eq!(seen.status, Some(0), "{broken}: {seen:?}");
+            assert!(seen.out.contains("vpn.example.com"), "{broken}: {seen:?}");
+            assert!(seen.err.starts_with(&format!("error: {at}: ")), "{broken}: {seen:?}");
+        }
+    }
+    std::fs::remove_file(&file).unwrap();
+    let wrong = town.run(&["status", "--config", at]).await;
+    assert_eq!((wrong.status, wrong.out.as_str()), (Some(78), ""), "the question itself is wrong: {wrong:?}");
+}
+
+#[tokio::test]
 async fn a_program_that_prints_credentials_is_not_given_the_line_to_systemd() {
     let town = plain().await;
     let (config, seen) = (town.directory.path().join("aws"), town.directory.path().join("seen"));
