@@ -1,5 +1,7 @@
 """The package on a machine with a real systemd: installed, booted, reloaded, killed, starved, upgraded, purged."""
 
+import json
+
 import pytest
 from conftest import CONFIGURATION
 from machine import eventually
@@ -163,3 +165,18 @@ def test_the_timer_brings_names_up_to_date_now_and_then(machine, sandbox):
     sandbox.move(MOVED)
     eventually("and again", lambda: sandbox.served() == MOVED)
     assert machine.property("pin53", "ActiveState") == "inactive"
+
+
+def test_doctor_examines_the_unit_and_its_state(machine, sandbox):
+    machine.boot().booted()
+    variables = " ".join(f"{name}='{value}'" for name, value in sandbox.environment.items())
+
+    def found():
+        said = json.loads(machine.shell(f"{variables} pin53 doctor --json", check=False).stdout)
+        return {check["id"]: check for check in said["checks"]}
+
+    well = found()
+    assert (well["unit"]["status"], well["state"]["status"]) == ("ok", "ok"), well
+    machine.shell("systemctl stop pin53")
+    unit = found()["unit"]
+    assert unit["status"] == "warn" and "systemctl enable --now" in unit["mend"], unit
